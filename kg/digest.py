@@ -1,0 +1,39 @@
+"""Digests: what an artefact was built from, in one line of text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+
+def digest_bytes(*parts: bytes) -> str:
+    """`sha256:` and the hex digest of the parts, each preceded by its length."""
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(len(part).to_bytes(8, "little"))
+        state.update(part)
+    return f"sha256:{state.hexdigest()}"
+
+
+def digest_json(value: Any) -> str:
+    """Digest of a JSON value, keys sorted."""
+    return digest_bytes(json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def digest_arrays(arrays: Iterable[np.ndarray]) -> str:
+    """Digest of arrays with dtype and shape."""
+    return digest_bytes(*(part for a in arrays for part in (f"{a.dtype.str}{a.shape}".encode(), np.ascontiguousarray(a).tobytes())))
+
+
+def digest_table(table: pa.Table) -> str:
+    """Digest of a table's content (names, types, values), whatever its chunks."""
+    sink = pa.BufferOutputStream()
+    whole = table.replace_schema_metadata(None).combine_chunks()
+    with pa.ipc.new_stream(sink, whole.schema) as writer:
+        writer.write_table(whole, max_chunksize=1 << 30)
+    return digest_bytes(sink.getvalue().to_pybytes())

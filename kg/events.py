@@ -1,0 +1,80 @@
+"""The event log: who did what with which product, when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kg.errors import StateError
+
+NO_TIME = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventLog:
+    """Events in columns, sorted by user, then time, then item.
+
+    Args:
+        user_rows: int32 [m], row in the users' vocabulary.
+        item_rows: int32 [m], row in the products' vocabulary.
+        times: int64 [m], seconds since 1970 UTC when `timed`, else the order within a user; `NO_TIME` where unknown.
+        values: float32 [m], rating or quantity; 1 where the log has none.
+        kinds: uint8 [m], place in `kind_names`.
+        kind_names: kinds of events, such as ("purchase", "view").
+        timed: whether `times` are moments (and a cut in time has a meaning).
+
+    Raises:
+        StateError: columns of different length, or a kind out of range.
+    """
+
+    user_rows: NDArray[np.int32]
+    item_rows: NDArray[np.int32]
+    times: NDArray[np.int64]
+    values: NDArray[np.float32]
+    kinds: NDArray[np.uint8]
+    kind_names: tuple[str, ...]
+    timed: bool
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.user_rows), len(self.item_rows), len(self.times), len(self.values), len(self.kinds)}
+        if len(lengths) != 1:
+            raise StateError(f"The columns of an event log have different lengths: {sorted(lengths)}.")
+        if len(self.kinds) and int(self.kinds.max()) >= len(self.kind_names):
+            raise StateError("An event has a kind that the log does not name.")
+
+    def __len__(self) -> int:
+        return len(self.user_rows)
+
+    def take(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> EventLog:
+        """The events of a mask or of positions, in their order."""
+        return replace(
+            self,
+            user_rows=self.user_rows[which],
+            item_rows=self.item_rows[which],
+            times=self.times[which],
+            values=self.values[which],
+            kinds=self.kinds[which],
+        )
+
+    def upto(self, time: int) -> EventLog:
+        """Events at or before a moment (seconds); events without a time are left out: it may be later.
+
+        Raises:
+            StateError: the log has no moments.
+        """
+        if not self.timed:
+            raise StateError("The event log has no times, so it cannot be cut at one.", "Map a time column in clew.toml.")
+        return self.take((self.times != NO_TIME) & (self.times <= time))
+
+    def after(self, time: int) -> EventLog:
+        """Events later than a moment (seconds)."""
+        if not self.timed:
+            raise StateError("The event log has no times, so it cannot be cut at one.", "Map a time column in clew.toml.")
+        return self.take(self.times > time)
+
+    def of_user(self, user_row: int) -> EventLog:
+        """Events of one user, oldest first."""
+        low, high = np.searchsorted(self.user_rows, [user_row, user_row + 1])
+        return self.take(np.arange(low, high))
