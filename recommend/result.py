@@ -1,0 +1,314 @@
+"""Answers as values, with one `to_dict` that is the JSON of every door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kg.model import Evidence, Price
+from recommend.profile import Branch
+from recommend.request import Request
+
+SCHEMA_VERSION = 1
+_DIGITS = 10  # of printed numbers: with a thousand parts the printed sum is still right to 1e-7
+
+
+def printed(number: float) -> float:
+    """A number as it is printed: ten digits after the point, and no negative zero."""
+    return round(float(number), _DIGITS) + 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of a path: its label, its key and what people call it (empty for a person)."""
+
+    label: str
+    key: str
+    name: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """`label`, `key` and, where there is one, `name`."""
+        return {"label": self.label, "key": self.key} | ({"name": self.name} if self.name else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An edge of a path, read from left to right.
+
+    Args:
+        relation: its type.
+        direction: "out" when it points to the right.
+        evidence: for a fact, the strongest reason to believe it.
+        evidence_count: how many pieces of evidence the fact has.
+        more_evidence: the other pieces, where they were looked up.
+        count: for events, how many; for a collaborative edge, how many people, or "others" below five.
+        last: for events, the ISO date of the last one.
+        words: for a likeness of texts, the words that carry it; None for other edges.
+        derived: True for an edge that a model found.
+    """
+
+    relation: str
+    direction: Literal["out", "in"]
+    evidence: Evidence | None = None
+    evidence_count: int = 1
+    more_evidence: tuple[Evidence, ...] = ()
+    count: int | Literal["others"] | None = None
+    last: str | None = None
+    words: tuple[str, ...] | None = None
+    derived: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The members that say something."""
+        made: dict[str, Any] = {"type": self.relation, "direction": self.direction}
+        if self.derived:
+            made["derived"] = True
+        if self.evidence is not None:
+            made |= {"confidence": printed(self.evidence.confidence), "evidence": evidence_dict(self.evidence)}
+        if self.evidence_count > 1:
+            made["evidence_count"] = self.evidence_count
+        if self.more_evidence:
+            made["more_evidence"] = [evidence_dict(piece) | {"confidence": printed(piece.confidence)} for piece in self.more_evidence]
+        for name in ("count", "last"):
+            if getattr(self, name) is not None:
+                made[name] = getattr(self, name)
+        if self.words is not None:
+            made["words"] = list(self.words)
+        return made
+
+
+def evidence_dict(evidence: Evidence) -> dict[str, Any]:
+    """A piece of evidence as JSON."""
+    return {
+        "field": evidence.field,
+        "start": evidence.start,
+        "end": evidence.end,
+        "text": evidence.text,
+        "extractor": evidence.extractor,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Also:
+    """Another product that a merged path starts at, and what its own path adds."""
+
+    node: Node
+    contribution: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The node and its contribution."""
+        return self.node.to_dict() | {"contribution": printed(self.contribution)}
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A shown path; a merged one holds several that differ in nothing but where they start.
+
+    Args:
+        contribution: what it adds to the score, those merged into it included.
+        view: which view made it (its strongest part).
+        relation: the relation that tells most.
+        nodes, edges: the chain; one edge between two nodes.
+        also: the other starts of a merged path, strongest first.
+        reason: the path as a sentence.
+    """
+
+    contribution: float
+    view: str
+    relation: str
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    also: tuple[Also, ...] = ()
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """A path of the contract, with `also` and `reason` where it has them."""
+        made: dict[str, Any] = {
+            "contribution": printed(self.contribution),
+            "view": self.view,
+            "relation": self.relation,
+            "nodes": [node.to_dict() for node in self.nodes],
+            "edges": [edge.to_dict() for edge in self.edges],
+        }
+        if self.also:
+            made["also"] = [other.to_dict() for other in self.also]
+        return made | ({"reason": self.reason} if self.reason else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What of a score is not a shown path.
+
+    Args:
+        other_paths: sum of the paths that are not shown.
+        text: likeness to the text of the query itself.
+        popularity: what the product gets whoever asks.
+        latent: what nobody can name.
+        baseline: what the mean candidate gets.
+    """
+
+    other_paths: float
+    text: float
+    popularity: float
+    latent: float
+    baseline: float
+
+    def to_dict(self) -> dict[str, float]:
+        """The five numbers, as printed."""
+        return {name: printed(getattr(self, name)) for name in ("other_paths", "text", "popularity", "latent", "baseline")}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A score taken apart for people: the paths that are shown, the rest, and one reason in words."""
+
+    score: float
+    paths: tuple[Path, ...]
+    rest: Rest
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """`paths`, `rest` and `reason`; the score stands in front of the item's other members."""
+        return {"paths": [path.to_dict() for path in self.paths], "rest": self.rest.to_dict(), "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One recommended product.
+
+    Args:
+        rank: 1 for the first.
+        item_key, title: the product.
+        cold: whether the model has never seen an event of it.
+        price: its price, where the catalogue has one.
+        explanation: why.
+    """
+
+    rank: int
+    item_key: str
+    title: str
+    cold: bool
+    price: Price | None
+    explanation: Explanation
+
+    @property
+    def score(self) -> float:
+        """The score that it was ranked by."""
+        return self.explanation.score
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The shown paths."""
+        return self.explanation.paths
+
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+        return self.explanation.reason
+
+    def to_dict(self) -> dict[str, Any]:
+        """An item of the contract."""
+        price = None if self.price is None else {"low": self.price.low, "high": self.price.high, "currency": self.price.currency}
+        return {
+            "rank": self.rank,
+            "item_key": self.item_key,
+            "title": self.title,
+            "score": printed(self.score),
+            "cold": self.cold,
+            "price": price,
+            **self.explanation.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Recommendations for one request.
+
+    Args:
+        request: what was asked.
+        branch: how it was answered.
+        fallback: why it was not answered the usual way; None when it was.
+        model, graph: digests.
+        items: the recommendations, best first.
+        notes: what the asker may want to know (a filter that matches nothing, keys of a deny list that do not exist).
+    """
+
+    request: Request
+    branch: Branch
+    fallback: str | None
+    model: str
+    graph: str
+    items: tuple[Recommendation, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of `clew recommend`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "request": self.request.to_dict(),
+            "branch": str(self.branch),
+            "fallback": self.fallback,
+            "model": self.model,
+            "graph": self.graph,
+            "notes": list(self.notes),
+            "items": [item.to_dict() for item in self.items],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """A person who would want a new product, and why."""
+
+    rank: int
+    user_key: str
+    explanation: Explanation
+
+    @property
+    def score(self) -> float:
+        """The score that the person was ranked by."""
+        return self.explanation.score
+
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+        return self.explanation.reason
+
+    def to_dict(self) -> dict[str, Any]:
+        """A member of `users`."""
+        return {"rank": self.rank, "user_key": self.user_key, "score": printed(self.score), **self.explanation.to_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class NewProductAnswer:
+    """Who would want a product that the graph does not have, and what is like it.
+
+    Args:
+        request, model, graph, notes: as in `Answer`.
+        mentions: what was read out of the product's text, one JSON object a mention (the form of `clew extract run`).
+        users: people, the likeliest first.
+        similar: products of the graph.
+    """
+
+    request: Request
+    model: str
+    graph: str
+    mentions: tuple[Mapping[str, Any], ...]
+    users: tuple[Buyer, ...]
+    similar: tuple[Recommendation, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of `clew recommend --new-product`."""
+        echo = self.request.to_dict()
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "request": echo,
+            "branch": str(Branch.NEW_PRODUCT),
+            "fallback": None,
+            "model": self.model,
+            "graph": self.graph,
+            "notes": list(self.notes),
+            "product": echo["new_product"] | {"mentions": [dict(mention) for mention in self.mentions]},
+            "users": [user.to_dict() for user in self.users],
+            "similar": [item.to_dict() for item in self.similar],
+        }
