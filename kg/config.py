@@ -1,0 +1,368 @@
+"""`clew.toml` and the column mappings that protocol files share with it: checked, and no misspelt key is passed over."""
+
+from __future__ import annotations
+
+import tomllib
+import types
+import typing
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kg.errors import InputError
+from kg.ontology import EVENT_RELATIONS
+
+Scalar = str | int | float | bool
+
+
+class Section(BaseModel):
+    """Base of every table of a configuration file: frozen, unknown keys forbidden."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class SourceFile(Section):
+    """One file to read; in TOML a bare path, or `{ path = "…", where = { part = "target" } }`.
+
+    Args:
+        path: the file; `-` is standard input (JSON lines).
+        where: only rows whose columns have these values (compared as text); the others are no rows of this source.
+    """
+
+    path: str = Field(min_length=1)
+    where: dict[str, Scalar] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, data: Any) -> Any:
+        return {"path": str(data)} if isinstance(data, str | Path) else data
+
+
+class Join(Section):
+    """A left join with a small table, made before the columns are mapped: numbers become names, titles are fetched.
+
+    Args:
+        path: the table.
+        on: column of the rows that are read.
+        key: column of the table that equals it (both compared as text).
+        take: new column → column of the table.
+    """
+
+    path: str = Field(min_length=1)
+    on: str
+    key: str
+    take: dict[str, str] = Field(min_length=1)
+
+
+class CatalogueColumns(Section):
+    """Which column of a catalogue holds what; only `item` and `title` must be there.
+
+    Args:
+        other: further text columns that go into `Product.fields` under their own names.
+    """
+
+    item: str
+    title: str
+    description: str | None = None
+    brand: str | None = None
+    material: str | None = None
+    category: str | None = None
+    product_type: str | None = None
+    color: str | None = None
+    size: str | None = None
+    quantity: str | None = None
+    price: str | None = None
+    currency: str | None = None
+    available: str | None = None
+    other: tuple[str, ...] = ()
+
+    TEXT: ClassVar[tuple[str, ...]] = (
+        "description", "brand", "material", "category", "product_type", "color", "size", "quantity",
+    )  # fmt: skip
+
+
+class EventColumns(Section):
+    """Which column of an event file holds what; `order` (a rank within a user) stands in where there is no time."""
+
+    user: str
+    item: str
+    time: str | None = None
+    order: str | None = None
+    value: str | None = None
+    kind: str | None = None
+
+    @model_validator(mode="after")
+    def _one_clock(self) -> Self:
+        if self.time and self.order:
+            raise ValueError("give time or order, not both")
+        return self
+
+
+class TripleColumns(Section):
+    """Which column of a triples file holds what.
+
+    Args:
+        item: key of the product.
+        entity: name of the thing it has.
+        relation: name of the relation; not needed when the source says `relation` once for all.
+        kind: what kind of thing the entity is ("actor"), for relations that clew does not know.
+        target: key of the other product, for relations between two products; `entity` when not given.
+        confidence: 0 to 1; 1 when not given.
+    """
+
+    item: str
+    entity: str
+    relation: str | None = None
+    kind: str | None = None
+    target: str | None = None
+    confidence: str | None = None
+
+
+class _Files(Section):
+    files: tuple[SourceFile, ...] = ()
+    join: tuple[Join, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_or_many(cls, data: Any) -> Any:
+        """`path = "a.csv"`, `files = "a.csv"` and `files = ["a.csv"]` say the same; so does one `join` table."""
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        if "path" in data and "files" not in data:
+            where = {"where": data.pop("where")} if "where" in data else {}
+            data["files"] = [{"path": data.pop("path"), **where}]
+        for name in ("files", "join"):
+            if name in data and not isinstance(data[name], list | tuple):
+                data[name] = [data[name]]
+        return data
+
+    def resolved(self, folder: Path) -> Self:
+        """The same with every path made relative to `folder` (the one that the configuration file lies in)."""
+        files = tuple(f.model_copy(update={"path": _under(folder, f.path)}) for f in self.files)
+        join = tuple(j.model_copy(update={"path": _under(folder, j.path)}) for j in self.join)
+        return self.model_copy(update={"files": files, "join": join})
+
+
+def _under(folder: Path, path: str) -> str:
+    return path if path == "-" else str(folder / path)
+
+
+class CatalogueSource(_Files):
+    """`[catalogue]`: files of products.
+
+    Args:
+        columns: the mapping; guessed from names and values when not given.
+        currency: ISO 4217 code of prices that carry none.
+        max_price: a higher price is taken for a mistake and its row set aside.
+    """
+
+    columns: CatalogueColumns | None = None
+    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
+    max_price: float = Field(default=1e9, gt=0)
+
+
+class EventsSource(_Files):
+    """`[events]`: files of who did what.
+
+    Args:
+        columns: the mapping; guessed from names and values when not given.
+        kind: kind of an event that carries none.
+        kinds: the shop's words for kinds → purchase, view, cart, rating.
+        allow_future: take events later than now.
+        timezone: IANA name for times that carry none ("Europe/Berlin").
+        day_first: how 03/04/2024 is read where a file leaves it open; not given, such a file's rows are set aside.
+    """
+
+    columns: EventColumns | None = None
+    kind: str = "purchase"
+    kinds: dict[str, str] = {}
+    allow_future: bool = False
+    timezone: str = "UTC"
+    day_first: bool | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for kind in (self.kind, *self.kinds.values()):
+            if kind not in EVENT_RELATIONS:
+                raise ValueError(f"{kind!r} is no kind of event; there are {', '.join(EVENT_RELATIONS)}")
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{self.timezone!r} is no time zone; give one such as Europe/Berlin") from None
+        return self
+
+
+class TriplesSource(_Files):
+    """`[[triples]]`: facts from elsewhere, one a row.
+
+    Args:
+        columns: the mapping; columns called item, relation, entity (head, relation, tail) are found by themselves.
+        relation: the relation of every row, when there is no such column.
+        relations: the file's words → relations of the graph; when given, rows of other relations are left out on purpose.
+    """
+
+    columns: TripleColumns | None = None
+    relation: str | None = None
+    relations: dict[str, str] = {}
+
+
+class ExtractionConfig(Section):
+    """`[extraction]`: what reads attributes out of product text.
+
+    Args:
+        extractor: name from the registry ("rules").
+        language: ISO 639-1 code of the catalogue's text.
+    """
+
+    extractor: str = "rules"
+    language: str = Field(default="en", pattern=r"^[a-z]{2}$")
+
+
+class TrainConfig(Section):
+    """`[train]`: how a model is fitted.
+
+    Args:
+        seed: every random number is derived from it.
+        text_encoder: names of text encoders, joined.
+        without: parts that are left out ("gnn", "ease", …).
+        valid_fraction: share of the latest events that the weights are chosen on.
+    """
+
+    seed: int = 0
+    text_encoder: tuple[str, ...] = ("words", "static")
+    without: tuple[str, ...] = ()
+    valid_fraction: float = Field(default=0.1, gt=0, lt=1)
+
+
+class RecommendConfig(Section):
+    """`[recommend]`: what answers look like when the command line does not say.
+
+    Args:
+        k: how many products.
+        explain: how many paths each.
+        max_per_brand: at most so many of one brand in a list; no limit when not given.
+        exclude: deny file, one product key a line.
+        repeat: whether products already bought come again.
+        out_of_stock: recommend products that are not available.
+        language: of the reasons.
+    """
+
+    k: int = Field(default=10, ge=1, le=10_000)
+    explain: int = Field(default=3, ge=0)
+    max_per_brand: int | None = Field(default=None, ge=1)
+    exclude: str | None = None
+    repeat: Literal["no", "yes", "auto"] = "no"
+    out_of_stock: bool = False
+    language: str = Field(default="en", pattern=r"^[a-z]{2}$")
+
+
+class Config(Section):
+    """The whole of `clew.toml`; every table may be missing."""
+
+    catalogue: CatalogueSource = CatalogueSource()
+    events: EventsSource = EventsSource()
+    triples: tuple[TriplesSource, ...] = ()
+    extraction: ExtractionConfig = ExtractionConfig()
+    train: TrainConfig = TrainConfig()
+    recommend: RecommendConfig = RecommendConfig()
+
+    @classmethod
+    def load(cls, path: Path) -> Config:
+        """Read a file; its relative paths start at the folder it lies in.
+
+        Raises:
+            InputError: no such file, not TOML, an unknown key or a wrong value; says where and what would be right.
+        """
+        config = validated(cls, load_toml(path), str(path))
+        folder = path.parent
+        recommend = config.recommend
+        if recommend.exclude:
+            recommend = recommend.model_copy(update={"exclude": _under(folder, recommend.exclude)})
+        return config.model_copy(
+            update={
+                "catalogue": config.catalogue.resolved(folder),
+                "events": config.events.resolved(folder),
+                "triples": tuple(source.resolved(folder) for source in config.triples),
+                "recommend": recommend,
+            }
+        )
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises:
+        InputError: no such file, a directory, not UTF-8, not TOML.
+    """
+    from kg.readers import existing_file
+
+    data = existing_file(path).read_bytes()
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 (byte {error.start}).", "Save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not TOML: {error}.", "Text stands in quotes; a table starts with [name].") from None
+
+
+def validated(model: type[Model], data: Any, where: str) -> Model:
+    """The data as a model of that type; pydantic's findings as one of our errors.
+
+    Args:
+        where: the file, for the message.
+
+    Raises:
+        InputError: the first finding, with its place and, for an unknown key, the nearest known one.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        findings = error.errors(include_url=False)
+        # An unknown key explains a missing one ("titel" for "title"), so it is told first.
+        finding = next((f for f in findings if f["type"] == "extra_forbidden"), findings[0])
+        raise _as_input_error(model, finding, where) from None
+
+
+def _as_input_error(model: type[BaseModel], finding: Any, where: str) -> InputError:
+    place = [part for part in finding["loc"]]
+    dotted = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    if finding["type"] == "extra_forbidden":
+        known = _known_keys(model, place[:-1])
+        name = str(place[-1])
+        table = dotted.rpartition(".")[0]
+        inside = f" in [{table}]" if table else ""
+        return InputError(f"{where} has an unknown key {name!r}{inside}.", _nearest(name, known))
+    if finding["type"] == "missing":
+        return InputError(f"{where} misses {dotted}.", f"Add {place[-1]} = … to it.")
+    text = str(finding["msg"]).removeprefix("Value error, ")
+    shown = "" if isinstance(finding["input"], dict | list) else f" (it is {finding['input']!r})"
+    return InputError(f"{where}: {dotted or 'the file'}{shown}: {text[:1].lower()}{text[1:]}.", "Correct it there.")
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    from rapidfuzz import fuzz, process
+
+    near = process.extractOne(name, known, scorer=fuzz.ratio, score_cutoff=50)
+    return f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}."
+
+
+def _known_keys(model: type[BaseModel], place: list[Any]) -> list[str]:
+    """The keys that may stand at a place (a path of field names and list positions)."""
+    current: type[BaseModel] = model
+    for part in place:
+        if isinstance(part, str) and part in current.model_fields:
+            current = _model_inside(current.model_fields[part].annotation) or current
+    return list(current.model_fields)
+
+
+def _model_inside(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in typing.get_args(annotation) if (found := _model_inside(part))), None)
