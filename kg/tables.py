@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
@@ -61,6 +61,9 @@ EVENT_SCHEMA = pa.schema(
     [("user", pa.string()), ("item", pa.string()), ("time", pa.int64()), ("value", pa.float32()), ("kind", pa.string())]
 )
 ENTITY_SCHEMA = pa.schema([("key", pa.string()), ("name", pa.string()), ("kind", pa.string())])
+BAND_SCHEMA = pa.schema(
+    [*ENTITY_SCHEMA, ("low", pa.float64()), ("high", pa.float64()), ("currency", pa.string()), ("category_key", pa.string())]
+)
 USER_SCHEMA = pa.schema([("key", pa.string())])
 EDGE_SCHEMA = pa.schema(
     [
@@ -265,14 +268,14 @@ def content_digest(table: pa.Table) -> str:
     """Digest of names, types and values, in order; blind to chunks, buffers, dictionaries and what lies under a null."""
     state = hashlib.sha256(_BASE)
     state.update(table.num_rows.to_bytes(8, "little"))
-    for field in table.schema:
-        column = table.column(field.name)
+    for described in table.schema:
+        column = table.column(described.name)
         array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        state.update(f"{field.name}:{field.type};".encode())
+        state.update(f"{described.name}:{described.type};".encode())
         if array.null_count:
             state.update(b"null" + np.packbits(pc.is_null(array).to_numpy(zero_copy_only=False)).tobytes())
-            array = pc.fill_null(array, "" if pa.types.is_string(field.type) else False if pa.types.is_boolean(field.type) else 0)
-        if pa.types.is_string(field.type):
+            array = pc.fill_null(array, "" if pa.types.is_string(described.type) else False if pa.types.is_boolean(described.type) else 0)
+        if pa.types.is_string(described.type):
             state.update(pc.binary_length(array).to_numpy().tobytes())
             offsets = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1] if len(array) else [0, 0]
             data = array.buffers()[2]
@@ -290,6 +293,7 @@ class GraphTables:
         products: `PRODUCT_SCHEMA`, sorted by key, one row a key.
         evidence: by relation, `EVIDENCE_SCHEMA`, as `distinct_evidence` leaves it; links may point outside the catalogue.
         events: `EVENT_SCHEMA`, as `events_table` leaves it.
+        bands: `BAND_SCHEMA`, the price bands with their borders, sorted by key.
         timed: whether event times are moments (seconds since 1970 UTC) and not only an order.
     """
 
@@ -297,6 +301,7 @@ class GraphTables:
     evidence: Mapping[str, pa.Table]
     events: pa.Table
     timed: bool = True
+    bands: pa.Table = field(default_factory=BAND_SCHEMA.empty_table)
 
     def __post_init__(self) -> None:
         kept = {name: table for name, table in sorted(self.evidence.items()) if table.num_rows}
@@ -319,8 +324,11 @@ class GraphTables:
 
     @cached_property
     def entities(self) -> Mapping[Label, pa.Table]:
-        """Entities by label (`ENTITY_SCHEMA`)."""
-        return entity_tables(self.related)
+        """Entities by label (`ENTITY_SCHEMA`); price bands also where no product lies in one."""
+        found = entity_tables(self.related)
+        if self.bands.num_rows:
+            found[Label.PRICE_BAND] = self.bands.select(ENTITY_SCHEMA.names)
+        return dict(sorted(found.items()))
 
     @cached_property
     def edges(self) -> Mapping[str, pa.Table]:
