@@ -1,0 +1,159 @@
+"""What an extractor is, what it finds, and which ones exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol, runtime_checkable
+
+from kg.canon import entity_key
+from kg.errors import InputError, UnknownKeyError
+from kg.model import Product
+from kg.ontology import ATTRIBUTE_RELATIONS, RELATIONS
+
+# The attribute that an extractor calls by another name than the graph's.
+_GRAPH_NAMES = {"product_type": "category"}
+
+
+def entity_of(attribute: str, value: str) -> str | None:
+    """The key of the entity that a value of an attribute names (`brand`, "LEGO" → `brand:lego`); None when it names none.
+
+    Size, colour, material, brand and kind of product are entities; a quantity or a price is a property.
+    """
+    relation_name = ATTRIBUTE_RELATIONS.get(_GRAPH_NAMES.get(attribute, attribute))
+    return entity_key(RELATIONS[relation_name].target, value) if relation_name else None
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One value of one attribute, and the characters that state it.
+
+    Args:
+        attribute: "brand", "material", "color", "size", "quantity", "price", "product_type", or what a model was taught.
+        raw: the characters as written: `source[field][start:end]`.
+        value: the value that they state ("Navy Blue" → "blue").
+        entity: key of the entity that the value names; None for a value that is no entity.
+        field: field of the product that was read ("title", "brand", …).
+        start, end: span in characters of that field, end exclusive.
+        confidence: probability that the mention is right, 0 to 1.
+        extractor: who found it ("columns", "rules", …).
+        accepted: False for one that is shown but becomes no fact.
+
+    Raises:
+        InputError: the span is not as long as the characters, nothing is quoted, or the confidence is not in 0..1.
+    """
+
+    attribute: str
+    raw: str
+    value: str
+    entity: str | None
+    field: str
+    start: int
+    end: int
+    confidence: float
+    extractor: str
+    accepted: bool = True
+
+    def __post_init__(self) -> None:
+        if self.start < 0 or not self.raw or self.end - self.start != len(self.raw):
+            raise InputError(f"The span {self.start}..{self.end} of {self.field} does not hold {self.raw!r}.")
+        if not 0.0 <= self.confidence <= 1.0:
+            raise InputError(f"A confidence lies between 0 and 1, not {self.confidence}.")
+
+    def check(self, product: Product) -> None:
+        """Refuse a mention that quotes what the product does not say.
+
+        Raises:
+            InputError: `product.text(field)[start:end]` is another text.
+        """
+        found = product.text(self.field)[self.start : self.end]
+        if found != self.raw:
+            raise InputError(f"The {self.field} of {product.key!r} reads {found!r} at {self.start}..{self.end}, not {self.raw!r}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form of `clew extract run`; `accepted` is only there when it is False."""
+        shown: dict[str, Any] = {
+            "attribute": self.attribute,
+            "raw": self.raw,
+            "value": self.value,
+            "entity": self.entity,
+            "field": self.field,
+            "start": self.start,
+            "end": self.end,
+            "confidence": self.confidence,
+            "extractor": self.extractor,
+        }
+        return shown if self.accepted else {**shown, "accepted": False}
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """Finds mentions in products. `extraction.testing.ExtractorContract` says what each one must hold to."""
+
+    @property
+    def name(self) -> str:
+        """Name in the registry."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Digest of everything that decides what it finds: rules, vocabularies, weights, and what it learned from the catalogue."""
+        ...
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Entity key → the name that the entity is known by, where the extractor has learned one spelling; may be empty."""
+        ...
+
+    def extract(self, products: Iterable[Product]) -> Iterator[list[Mention]]:
+        """One list of mentions per product, in the order of the products; reads lazily."""
+        ...
+
+
+Builder = Callable[[Sequence[Product]], Extractor]
+
+# Extractor → module and function that builds it, so that nothing heavy is loaded before it is asked for.
+_BUILT_IN = {"rules": ("extraction.rules", "build_rules"), "columns": ("extraction.columns", "build_columns")}
+_REGISTERED: dict[str, Builder] = {}
+
+
+def register(name: str, builder: Builder) -> None:
+    """Make an extractor known by a name.
+
+    Args:
+        name: the name that `--extractor` takes.
+        builder: makes it from the products of a catalogue, which it may learn from.
+
+    Raises:
+        InputError: the name is taken.
+    """
+    if name in _BUILT_IN or name in _REGISTERED:
+        raise InputError(f"There already is an extractor {name!r}.", "Register it under another name.")
+    _REGISTERED[name] = builder
+
+
+def extractor_names() -> list[str]:
+    """Names of all extractors, sorted."""
+    return sorted([*_BUILT_IN, *_REGISTERED])
+
+
+def build_extractor(name: str, products: Sequence[Product]) -> Extractor:
+    """An extractor by name, having learned what it wants to from the catalogue.
+
+    Args:
+        name: one of `extractor_names()`.
+        products: the catalogue; its titles teach which beginnings are brands. May be empty.
+
+    Raises:
+        UnknownKeyError: no extractor has that name; those that exist are listed.
+    """
+    if name in _REGISTERED:
+        return _REGISTERED[name](products)
+    if name not in _BUILT_IN:
+        error = UnknownKeyError("extractor", name, extractor_names())
+        error.hint = f"These exist: {', '.join(extractor_names())}."
+        raise error
+    module, function = _BUILT_IN[name]
+    built: Extractor = getattr(import_module(module), function)(products)
+    return built

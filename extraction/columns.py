@@ -1,0 +1,107 @@
+"""Columns that state an attribute outright: used as they are, and checked against the title."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from extraction.base import Mention, entity_of
+from kg.canon import canonical_name
+from kg.digest import digest_json
+from kg.model import Product
+
+# Column → attribute of its mentions.
+_COLUMNS = {
+    "brand": "brand",
+    "material": "material",
+    "color": "color",
+    "size": "size",
+    "category": "product_type",
+    "product_type": "product_type",
+    "quantity": "quantity",
+}
+# Attributes whose column may list several values, and what stands between them.
+_LISTS = {
+    "material": re.compile(r"\s*(?:[;|/+]|,(?!\d)|\band\b|&)\s*", re.IGNORECASE),
+    "color": re.compile(r"\s*(?:[;|/]|,(?!\d))\s*"),
+    "product_type": re.compile(r"\s*\|\s*"),
+}
+_EMPTY = frozenset(
+    ["", "n-a", "na", "none", "null", "nan", "unknown", "unbranded", "no-brand", "generic", "not-applicable", "does-not-apply", "other"]
+    + ["-", "--"]
+)
+_SHARE = re.compile(r"^\d{1,3}(?:[.,]\d+)?\s?%\s*")
+_STATED, _SEEN = 0.97, 0.99
+
+
+def find_columns(fields: Mapping[str, str], title: str) -> list[Mention]:
+    """Mentions of the columns of a row; a value that the title repeats is a mention there too, and both are surer.
+
+    A cell that only says that nothing is known ("N/A", "Generic") is none.
+    """
+    found: list[Mention] = []
+    for column, attribute in _COLUMNS.items():
+        cell = fields.get(column)
+        if cell is None or canonical_name(cell) in _EMPTY:
+            continue
+        for start, end in _parts(cell, attribute):
+            found += _stated(cell, start, end, column, attribute, title)
+    return found
+
+
+def _parts(cell: str, attribute: str) -> Iterator[tuple[int, int]]:
+    """Spans of the values of one cell, blanks and percentages cut off."""
+    separator, place = _LISTS.get(attribute), 0
+    cuts = [*separator.finditer(cell)] if separator else []
+    for stop, following in [*((m.start(), m.end()) for m in cuts), (len(cell), len(cell))]:
+        start, end = place, stop
+        place = following
+        if attribute == "material" and (share := _SHARE.match(cell[start:end].lstrip())):
+            start += len(cell[start:end]) - len(cell[start:end].lstrip()) + share.end()
+        while start < end and cell[start].isspace():
+            start += 1
+        while end > start and cell[end - 1].isspace():
+            end -= 1
+        if canonical_name(cell[start:end]) not in _EMPTY:
+            yield start, end
+
+
+def _stated(cell: str, start: int, end: int, column: str, attribute: str, title: str) -> list[Mention]:
+    raw = cell[start:end]
+    value = " > ".join(part.strip() for part in raw.split(">") if part.strip()) or raw if attribute == "product_type" else raw
+    entity = entity_of(attribute, value)
+    place = None if attribute == "product_type" else place_in(raw, title)
+    mentions = [Mention(attribute, raw, value, entity, column, start, end, _SEEN if place else _STATED, "columns")]
+    if place:
+        mentions.append(Mention(attribute, title[place[0] : place[1]], value, entity, "title", *place, _SEEN, "columns"))
+    return mentions
+
+
+def place_in(value: str, title: str) -> tuple[int, int] | None:
+    """Where the title states a value, as whole words and whatever its case; None when it does not."""
+    pattern = r"[\W_]+".join(re.escape(word) for word in re.findall(r"[^\W_]+", value))
+    if not pattern:
+        return None
+    match = re.search(rf"(?<![^\W_]){pattern}(?![^\W_])", title, re.IGNORECASE)
+    return match.span() if match else None
+
+
+class ColumnExtractor:
+    """Nothing but the columns of a row."""
+
+    name = "columns"
+    names: Mapping[str, str] = {}
+
+    @property
+    def digest(self) -> str:
+        """Digest of the columns that are read."""
+        return digest_json(["columns", 1, _COLUMNS])
+
+    def extract(self, products: Iterable[Product]) -> Iterator[list[Mention]]:
+        """One list of mentions per product."""
+        return (find_columns(product.fields, product.title) for product in products)
+
+
+def build_columns(products: Sequence[Product]) -> ColumnExtractor:
+    """The extractor of columns; learns nothing from the products."""
+    return ColumnExtractor()

@@ -1,0 +1,62 @@
+"""The extractor that needs no model: columns, catalogue statistics, vocabularies and patterns."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from extraction import vocabularies
+from extraction.base import Mention
+from kg.digest import digest_json
+from kg.model import Product
+
+VERSION = 1
+
+
+class RulesExtractor:
+    """A spaCy pipeline of clew's components as an `Extractor`.
+
+    Args:
+        nlp: the pipeline (`extraction.pipeline.build_pipeline`).
+        learned: digest of what it learned from the catalogue.
+    """
+
+    name = "rules"
+    names: Mapping[str, str] = {}
+
+    def __init__(self, nlp: Any, learned: str = "") -> None:
+        self.nlp = nlp
+        self._digest = digest_json(["rules", VERSION, vocabularies.digest(), list(nlp.pipe_names), learned])
+
+    @property
+    def digest(self) -> str:
+        """Digest of rules, vocabularies and what was learned from the catalogue."""
+        return self._digest
+
+    def extract(self, products: Iterable[Product]) -> Iterator[list[Mention]]:
+        """One list of mentions per product, sorted by attribute's place in the text; reads a batch ahead."""
+        from extraction.pipeline import FIELDS, mentions_of
+
+        ahead, behind = itertools.tee(products)
+        make_doc = self.nlp.make_doc
+
+        def docs() -> Iterator[Any]:
+            for product in ahead:
+                doc = make_doc(product.title)
+                doc.user_data[FIELDS] = product.fields
+                yield doc
+
+        for _, doc in zip(behind, self.nlp.pipe(docs()), strict=True):
+            yield mentions_of(doc)
+
+
+def build_rules(products: Sequence[Product]) -> RulesExtractor:
+    """The rules, having learned the brands of a catalogue from its titles.
+
+    Args:
+        products: the catalogue; may be empty.
+    """
+    from extraction.pipeline import build_pipeline
+
+    return RulesExtractor(build_pipeline())

@@ -1,0 +1,52 @@
+"""Words of a title with their places in it, the same for every component and every tokenizer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# Scripts that are written without spaces: Kana, Han, Hangul syllables stay runs of their own, cut off from Latin letters and digits.
+_CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_LETTER = rf"[^\W_{_CJK}]"
+# A word: letters and digits, joined inside by marks that are no separators (L'Oréal, T-shirt, 2.5, BLACK+DECKER, K&N);
+# initials keep their last point (e.l.f.).
+_WORD = re.compile(rf"(?:{_LETTER}\.){{2,}}|{_LETTER}+(?:['’.&+\-–_!]+{_LETTER}+)*\+?|[{_CJK}]+")
+_FOLD = str.maketrans("’‘", "''")
+
+
+@dataclass(slots=True)
+class Words:
+    """The words of one text.
+
+    Args:
+        text: the text.
+        texts: each word as written.
+        starts, ends: its span in characters.
+    """
+
+    text: str
+    texts: list[str]
+    starts: list[int]
+    ends: list[int]
+    folded: list[str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def gap(self, i: int) -> str:
+        """What stands between word i and the next one; the rest of the text after the last word."""
+        return self.text[self.ends[i] : self.starts[i + 1]] if i + 1 < len(self.starts) else self.text[self.ends[i] :]
+
+    def before(self, i: int) -> str:
+        """What stands between the word before i and word i; the beginning of the text for the first word."""
+        return self.text[self.ends[i - 1] if i else 0 : self.starts[i]]
+
+
+def words_of(text: str) -> Words:
+    """Cut a text into words."""
+    texts, starts, ends = [], [], []
+    for match in _WORD.finditer(text):
+        texts.append(match.group())
+        starts.append(match.start())
+        ends.append(match.end())
+    return Words(text, texts, starts, ends, [t.casefold().translate(_FOLD) for t in texts])
