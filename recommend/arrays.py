@@ -1,0 +1,83 @@
+"""Sparse matrices as named arrays, and the few kernels that serving needs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def pack(name: str, matrix: sp.csr_array) -> Arrays:
+    """The three arrays of a CSR matrix, and its width, under a common name."""
+    return {
+        f"{name}.indptr": matrix.indptr.astype(np.int64),
+        f"{name}.indices": matrix.indices.astype(np.int32),
+        f"{name}.data": matrix.data,
+        f"{name}.width": np.array([matrix.shape[1]], np.int64),
+    }
+
+
+def unpack(name: str, arrays: Mapping[str, NDArray[Any]]) -> sp.csr_array:
+    """The CSR matrix that `pack` took apart, on the same memory."""
+    indptr = arrays[f"{name}.indptr"]
+    shape = (len(indptr) - 1, int(arrays[f"{name}.width"][0]))
+    return sp.csr_array((arrays[f"{name}.data"], arrays[f"{name}.indices"], indptr), shape=shape)
+
+
+def places(indptr: NDArray[np.int64], rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of all entries of some rows of a CSR matrix, and how many each row has."""
+    starts = indptr[rows]
+    lengths = indptr[np.asarray(rows) + 1] - starts
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(starts - (ends - lengths), lengths), lengths
+
+
+def weighted_rows(matrix: sp.csr_array, rows: NDArray[np.integer], weights: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Σ_k weights[k] · matrix[rows[k], :] as a dense float64 vector, touching only the entries of those rows."""
+    where, lengths = places(matrix.indptr, rows)
+    values = matrix.data[where].astype(np.float64) * np.repeat(np.asarray(weights, np.float64), lengths)
+    return np.bincount(matrix.indices[where], values, minlength=matrix.shape[1])
+
+
+def entries(matrix: sp.csr_array, row: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Columns and values of one row."""
+    low, high = int(matrix.indptr[row]), int(matrix.indptr[row + 1])
+    return matrix.indices[low:high], matrix.data[low:high]
+
+
+def entry(matrix: sp.csr_array, row: int, column: int) -> float:
+    """One value (columns of a row are sorted), 0 where there is none."""
+    columns, values = entries(matrix, row)
+    place = int(np.searchsorted(columns, column))
+    return float(values[place]) if place < len(columns) and columns[place] == column else 0.0
+
+
+def strongest_per_row(matrix: sp.csr_array, cap: int) -> sp.csr_array:
+    """Keep the `cap` largest entries of each row (of equals, the first columns), sorted by column."""
+    matrix = matrix.copy()
+    matrix.sort_indices()
+    lengths = np.diff(matrix.indptr)
+    if lengths.max(initial=0) <= cap:
+        return matrix
+    keep = np.ones(matrix.nnz, bool)
+    for row in np.flatnonzero(lengths > cap):
+        low, high = matrix.indptr[row], matrix.indptr[row + 1]
+        order = np.argsort(-matrix.data[low:high], kind="stable")
+        keep[low + order[cap:]] = False
+    rows = np.repeat(np.arange(matrix.shape[0]), lengths)[keep]
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=matrix.shape[0]))]).astype(np.int64)
+    return sp.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
+
+
+def stack(blocks: Iterable[sp.csr_array], width: int) -> sp.csr_array:
+    """Row blocks one below the other (an empty list gives no rows), float32, columns sorted."""
+    listed = list(blocks)
+    matrix = sp.csr_array(sp.vstack(listed, format="csr")) if listed else sp.csr_array((0, width), dtype=np.float32)
+    matrix.sort_indices()
+    return matrix

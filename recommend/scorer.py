@@ -1,0 +1,265 @@
+"""One additive score, and the same score taken apart. See docs/identity.md for what is summed.
+
+    score(u, i) = Σ_j a_j Σ_v w_v(branch, i seen or not) · v(j, i)  +  w_pop · popularity_i  +  δ · [i has no event]
+
+a: the profile's weights; v: the views. Nothing here needs torch, spaCy or scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from kg.errors import StateError
+from kg.events import EventLog
+from kg.snapshot import GraphSnapshot
+from recommend.parts import Parts, PathPart
+from recommend.profile import Branch, Profile, profile_of_events, profile_of_items
+from recommend.views.base import NEW_ROW, Candidate, Rows, Values, View
+from recommend.views.facts import view_name
+from recommend.views.gnn import GnnView
+from recommend.weights import BranchWeights, Weights
+from recommend.words import CatalogueWords
+
+if TYPE_CHECKING:
+    from kg.model import Fact, Product
+    from kg.workspace import Workspace
+
+_EXACT = 1024  # how many of the best are scored in float64; the rest keep float32's error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """Scores of many candidates for one question, each of which can be taken apart.
+
+    Args:
+        scores: float64, by item row (by user row for `NewProduct.users`).
+        parts: takes the score of one row apart.
+        fallback: one sentence when there was nothing to go on and the scores are popularity's; else None.
+    """
+
+    scores: Values
+    parts: Callable[[int], Parts]
+    fallback: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewProduct:
+    """What a product that the graph does not have would meet.
+
+    Args:
+        users: score of each person for it; its paths end at row `NEW_ROW`.
+        similar: products of the catalogue like it; paths start at it (`history_row` None) and end at the product.
+    """
+
+    users: Scored
+    similar: Scored
+
+
+class Scorer:
+    """Scores and their parts, over one snapshot.
+
+    Args:
+        snapshot: the graph that the model was made from.
+        views: all views; one of the name "gnn" is taken apart by components.
+        popularity: float64 [n_items], 0..1.
+        weights: fusion weights.
+        words: the words of the catalogue.
+        text: vectors of the catalogue and the encoder that made them; None where texts are known by words alone.
+        digest: of the bundle; empty for a model that was never saved.
+    """
+
+    def __init__(
+        self,
+        snapshot: GraphSnapshot,
+        views: Iterable[View],
+        popularity: Values,
+        weights: Weights,
+        words: CatalogueWords,
+        text: TextVectors | None = None,
+        digest: str = "",
+    ) -> None:
+        self.snapshot = snapshot
+        self.views: dict[str, View] = {view.name: view for view in views}
+        self.popularity = popularity
+        self.weights = weights
+        self.words = words
+        self.text = text
+        self.digest = digest
+        self.seen: NDArray[np.bool_] = snapshot.item_event_counts > 0
+        self.now = int(snapshot.events.times.max(initial=0)) if snapshot.events.timed else 0
+
+    @classmethod
+    def open(cls, workspace: Workspace) -> Scorer:
+        """The model in use, over the workspace's graph; arrays stay on disk until they are read.
+
+        Raises:
+            StateError: there is no model, or it belongs to another graph (the hint says to train again).
+        """
+        from recommend.bundle import load
+
+        return load(workspace)
+
+    @property
+    def n_items(self) -> int:
+        """How many products."""
+        return self.snapshot.n_items
+
+    # Profiles ---------------------------------------------------------------------------------------------------------
+
+    def user_profile(self, user_row: int) -> Profile:
+        """The profile of a person of the graph (branch `known` from 5 products on, `few_events` below, `new_user` without any)."""
+        return profile_of_events(self.snapshot.events.of_user(user_row), self.now, self.weights.recency_days)
+
+    def events_profile(self, events: EventLog) -> Profile:
+        """The profile of any events of one person."""
+        return profile_of_events(events, self.now, self.weights.recency_days)
+
+    def session_profile(self, item_rows: Sequence[int]) -> Profile:
+        """The profile of a session: products that count alike (branch `session`)."""
+        return profile_of_items(item_rows, Branch.SESSION)
+
+    def similar(self, item_row: int) -> Profile:
+        """The question "what is like this product" as a profile (branch `similar`; paths then have no history row)."""
+        return profile_of_items([item_row], Branch.SIMILAR)
+
+    # Scores -----------------------------------------------------------------------------------------------------------
+
+    def score(self, profile: Profile) -> Values:
+        """Scores of all products (float64 [n_items]); the best 1,024 exactly as `parts` adds them up, the others within float32's error.
+
+        A profile without products, or of the branch `popular`, is scored by popularity alone.
+        """
+        if not len(profile.item_rows) or profile.branch is Branch.POPULAR:
+            return self.popularity.copy()
+        weights = self.weights.branch(profile.branch)
+        amounts = profile.weights.astype(np.float64)
+        total = self._item_terms(weights)
+        for name, view in self.views.items():
+            scale = self._scale(weights, name)
+            if scale is not None:
+                total += scale * view.scores(profile.item_rows, amounts)
+        gnn = self.views.get("gnn")
+        if isinstance(gnn, GnnView) and (scale := self._scale(weights, "gnn")) is not None:
+            self._mend(total, gnn, profile.item_rows, amounts, scale)
+        return total
+
+    def _scale(self, weights: BranchWeights, view: str) -> Values | None:
+        seen, unseen = weights.of(view, True), weights.of(view, False)
+        return np.where(self.seen, seen, unseen) if seen or unseen else None
+
+    def _item_terms(self, weights: BranchWeights) -> Values:
+        return weights.popularity * self.popularity + np.where(self.seen, 0.0, weights.newness)
+
+    def _mend(self, total: Values, gnn: GnnView, rows: Rows, amounts: Values, scale: Values) -> None:
+        """Replace the float32 inner products of the best candidates by float64 ones."""
+        best = np.arange(self.n_items) if self.n_items <= _EXACT else np.argpartition(-total, _EXACT)[:_EXACT]
+        rough = gnn.scores(rows, amounts)[best]
+        total[best] += scale[best] * (gnn.exact(rows, amounts, best.astype(np.int32)) - rough)
+
+    def block(self, profiles: sp.csr_array, branch: Branch) -> NDArray[np.float32]:
+        """Scores of many profiles of one branch (CSR [b, n_items] → float32 [b, n_items]), for evaluation and batches."""
+        weights = self.weights.branch(branch)
+        total = np.repeat(self._item_terms(weights).astype(np.float32)[None, :], profiles.shape[0], axis=0)
+        for name, view in self.views.items():
+            scale = self._scale(weights, name)
+            if scale is not None:
+                total += view.block(profiles) * scale.astype(np.float32)
+        return total
+
+    # Parts ------------------------------------------------------------------------------------------------------------
+
+    def parts(self, profile: Profile, item_row: int) -> Parts:
+        """The score of one product taken apart; equals `score(profile)[item_row]` to 1e-9 for the best 1,024."""
+        if not len(profile.item_rows) or profile.branch is Branch.POPULAR:
+            return Parts((), 0.0, float(self.popularity[item_row]), 0.0, 0.0)
+        seen = bool(self.seen[item_row])
+        own = float(self._item_terms(self.weights.branch(profile.branch))[item_row])
+        return self._parts(profile, Candidate(item_row), seen, own)
+
+    def _parts(self, profile: Profile, candidate: Candidate, seen: bool, own: float) -> Parts:
+        weights = self.weights.branch(profile.branch)
+        paths: list[PathPart] = []
+        latent = baseline = 0.0
+        for name, view in self.views.items():
+            weight = weights.of(name, seen)
+            if not weight:
+                continue
+            for row, amount in zip(profile.item_rows.tolist(), profile.weights.astype(np.float64).tolist(), strict=True):
+                factor = weight * amount
+                found = self._paths_of(view, row, candidate, factor, profile.branch)
+                paths += found
+                if isinstance(view, GnnView):
+                    mean = factor * view.mean(row, seen)
+                    baseline += mean
+                    latent += factor * view.total(row, candidate) - mean - sum(path.contribution for path in found)
+        return Parts(tuple(paths), 0.0, own, latent, baseline)
+
+    def _paths_of(self, view: View, row: int, candidate: Candidate, factor: float, branch: Branch) -> list[PathPart]:
+        start = None if branch is Branch.SIMILAR else row
+        return [
+            PathPart(_path_view(view, str(path.relation)), path.relation, factor * path.value, start, path.hops)
+            for path in view.paths(row, candidate)
+        ]
+
+    # Questions that are not a history -----------------------------------------------------------------------------------
+
+    def query(self, text: str) -> Scored:
+        """Products for words: paths `Query –MATCHES→ product` (with the words) and `Query –MATCHES→ entity ← product`.
+
+        `Parts.text` is what the text's vector adds beyond named words. Unknown words alone fall back to popularity.
+        """
+        from recommend.query import query
+
+        return query(self, text)
+
+    def new_product(self, product: Product, facts: Sequence[Fact]) -> NewProduct:
+        """Who would want a product that the graph does not have, and what is like it."""
+        from recommend.new_product import new_product
+
+        return new_product(self, product, facts)
+
+    def popular(self) -> Scored:
+        """Products by popularity alone."""
+        return Scored(self.popularity.copy(), lambda row: Parts((), 0.0, float(self.popularity[row]), 0.0, 0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class TextVectors:
+    """Vectors of texts.
+
+    Args:
+        vectors: float32 [n_items, d], rows of length 1 or zero.
+        encode: text → float32 [d], by the same encoder; may load a transformer.
+    """
+
+    vectors: NDArray[np.float32]
+    encode: Callable[[str], NDArray[np.float32]]
+
+
+def _path_view(view: View, relation: str) -> str:
+    """The GNN's paths say which pair of components they are: "gnn_text", "gnn_brand"."""
+    if not isinstance(view, GnnView):
+        return view.name
+    return "gnn_text" if relation == "SIMILAR_TEXT" else f"gnn_{view_name(relation)}"
+
+
+def require_snapshot(scorer_digest: str, snapshot: GraphSnapshot) -> None:
+    """Refuse a model of another graph.
+
+    Raises:
+        StateError: the digests differ.
+    """
+    if scorer_digest != snapshot.digest:
+        raise StateError(
+            f"The model was trained on the graph {scorer_digest[:19]}, but the workspace holds {snapshot.digest[:19]}.",
+            "Train again: clew train.",
+        )
+
+
+__all__ = ["NEW_ROW", "NewProduct", "Scored", "Scorer", "TextVectors"]

@@ -1,0 +1,132 @@
+"""People who had both: U, and V = U · N, which brings purchases to products that nobody has bought.
+
+U_ji = Σ_u d_u^-1/2 / √((p_j + 3)(p_i + 3)), zero diagonal; the sum runs over people who had both, d: products of a person,
+p: people of a product. Row caps keep the strongest, so that no product of a large shop has a row of the whole catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from kg.ontology import Rel
+from recommend.arrays import Arrays, entries, pack, stack, strongest_per_row, weighted_rows
+from recommend.parts import Hop
+from recommend.views.base import NEW_ROW, Candidate, RawPath, Rows, SparseVector, SparseView, Values
+from recommend.views.similar import similar_hop
+from recommend.words import CatalogueWords
+
+SHRINK = 3.0
+ROW_CAP = 512
+_BLOCK = 1024
+
+
+def co_bought(interactions: sp.csr_array, cap: int = ROW_CAP, shrink: float = SHRINK) -> sp.csr_array:
+    """U of users × products (CSR of ones) as CSR float32 [n_items, n_items]."""
+    people = np.diff(interactions.indptr)
+    bought = np.bincount(interactions.indices, minlength=interactions.shape[1])
+    scale = 1 / np.sqrt(bought + shrink)
+    user_weight = 1 / np.sqrt(np.maximum(people, 1))
+    right = sp.csr_array(sp.diags_array(user_weight) @ interactions @ sp.diags_array(scale))
+    left = sp.csr_array((sp.diags_array(scale) @ interactions.T).tocsr())
+    blocks = []
+    for start in range(0, left.shape[0], _BLOCK):
+        block = sp.csr_array(left[start : start + _BLOCK] @ right)
+        rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr)) + start
+        block.data[rows == block.indices] = 0
+        block.eliminate_zeros()
+        blocks.append(strongest_per_row(block, cap).astype(np.float32))
+    return stack(blocks, left.shape[0])
+
+
+class CoBoughtView(SparseView):
+    """U: j ← person → i.
+
+    Args:
+        matrix: U.
+        buyers: CSR [n_items, n_users] of ones: who had a product; for the count of an edge.
+    """
+
+    def __init__(self, matrix: sp.csr_array, buyers: sp.csr_array) -> None:
+        super().__init__("co_bought", Rel.CO_BOUGHT, matrix)
+        self.buyers = buyers
+
+    def count(self, first_row: int, second_row: int) -> int:
+        """How many people had both products."""
+        first, second = entries(self.buyers, first_row)[0], entries(self.buyers, second_row)[0]
+        return len(np.intersect1d(first, second, assume_unique=True))
+
+    def edge(self, first_row: int, second_row: int) -> Hop:
+        """The edge `CO_BOUGHT` with its count."""
+        return Hop(Rel.CO_BOUGHT, "out", "item", second_row, count=self.count(first_row, second_row), derived=True)
+
+    def hop(self, history_row: int, candidate: Candidate) -> Hop:
+        """The edge from j to i."""
+        return self.edge(history_row, candidate.row)
+
+    def arrays(self) -> Arrays:
+        """U and who bought what."""
+        return {**pack("matrix", self.matrix), **pack("buyers", self.buyers)}
+
+
+class CoBoughtSimilarView:
+    """V = U · N: j ← person → k ~ like ~ i. Kept as its two factors.
+
+    Args:
+        bought: U.
+        near: Nᵀ, CSR float32 [candidate, neighbour].
+        words: names the words of the second edge.
+    """
+
+    name = "co_bought_similar"
+
+    def __init__(self, bought: CoBoughtView, near: sp.csr_array, words: CatalogueWords) -> None:
+        self.bought = bought
+        self.near = near
+        self.words = words
+        self._spread = sp.csr_array(near.T.tocsr())
+
+    def scores(self, rows: Rows, weights: Values) -> Values:
+        """Σ_k weights[k] · V[rows[k], ·]."""
+        middle = self.bought.scores(rows, weights)
+        active = np.flatnonzero(middle)
+        return weighted_rows(self._spread, active, middle[active])
+
+    def block(self, profiles: sp.csr_array) -> NDArray[np.float32]:
+        """Many profiles at once."""
+        return np.asarray((profiles @ self.bought.matrix @ self._spread).toarray(), np.float32)
+
+    def _neighbours(self, candidate: Candidate) -> SparseVector:
+        if candidate.row == NEW_ROW:
+            return candidate.near
+        columns, values = entries(self.near, candidate.row)
+        return SparseVector(columns, values.astype(np.float64))
+
+    def column(self, candidate: Candidate) -> Values:
+        """V[·, i]."""
+        near = self._neighbours(candidate)
+        return np.asarray(self.bought.matrix @ near.dense(self.near.shape[0]), np.float64)
+
+    def paths(self, history_row: int, candidate: Candidate) -> Iterator[RawPath]:
+        """One path for each product in the middle."""
+        near = self._neighbours(candidate)
+        columns, values = entries(self.bought.matrix, history_row)
+        _, left, right = np.intersect1d(columns, near.rows, assume_unique=True, return_indices=True)
+        for a, b in zip(left, right, strict=True):
+            middle = int(columns[a])
+            hops = (self.bought.edge(history_row, middle), similar_hop(self.words, middle, candidate))
+            yield RawPath(Rel.CO_BOUGHT, hops, float(values[a]) * float(near.values[b]))
+
+    def arrays(self) -> Arrays:
+        """Nᵀ; U belongs to the view that it is made of."""
+        return pack("near", self.near)
+
+
+def buyers_of(interactions: sp.csr_array) -> sp.csr_array:
+    """Products × users (CSR float32 of ones, columns ascending)."""
+    matrix = sp.csr_array(interactions.T.tocsr()).astype(np.float32)
+    matrix.sort_indices()
+    return matrix

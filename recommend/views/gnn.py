@@ -1,0 +1,134 @@
+"""The GNN's inner product ⟨q_j, v_i⟩ as a view, taken apart over pairs of components.
+
+    ⟨q_j, v_i⟩ = Σ_{a,b} ⟨q_j^a, v_i^b⟩        a, b ∈ {text, entity, identity}
+    text–text:      ⟨q_j^text, v_i^text⟩ − ⟨q_j^text, m^text⟩    a SIMILAR_TEXT path; m: the mean candidate
+    entity–entity:  ⟨q_j^entity(e), v_i^entity(e)⟩ for an entity e of both: a path j → e ← i, raw
+    the mean candidate, ⟨q_j, m⟩: the baseline; everything else: latent.
+
+The mean is taken over the candidates of the same kind (known or new), because their weights differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from gnn.embeddings import COMPONENTS, EmbeddingTable
+from kg.ontology import Rel
+from recommend.arrays import Arrays
+from recommend.parts import Hop
+from recommend.views.base import NEW_ROW, Candidate, RawPath, Rows, Values
+from recommend.views.facts import shared_entity
+from recommend.views.similar import similar_hop
+from recommend.words import CatalogueWords
+
+_BLOCK = 4096
+
+
+class GnnView:
+    """⟨q_j, v_i⟩.
+
+    Args:
+        table: the embeddings.
+        seen: bool [n_items], products with an event.
+        words: names the words of text pairs; None where only a transformer knows them.
+    """
+
+    name = "gnn"
+
+    def __init__(self, table: EmbeddingTable, seen: NDArray[np.bool_], words: CatalogueWords | None) -> None:
+        self.table = table
+        self.seen = seen
+        self.words = words
+
+    @cached_property
+    def means(self) -> dict[bool, dict[str, Values]]:
+        """m by component, for known (True) and for new candidates."""
+        return {kind: {name: self._mean(name, self.seen == kind) for name in COMPONENTS} for kind in (True, False)}
+
+    def _mean(self, component: str, which: NDArray[np.bool_]) -> Values:
+        part = self.table.target[component]
+        total = np.zeros(part.shape[1])
+        for start in range(0, len(part), _BLOCK):
+            total += part[start : start + _BLOCK][which[start : start + _BLOCK]].sum(axis=0, dtype=np.float64)
+        return total / max(int(which.sum()), 1)
+
+    @cached_property
+    def _targets(self) -> NDArray[np.float32]:
+        return np.asarray(sum(self.table.target[name] for name in COMPONENTS), np.float32)
+
+    def source(self, rows: Rows, weights: Values) -> Values:
+        """Σ_k weights[k] · q of rows[k] (float64 [d])."""
+        return np.sum([weights @ self.table.source[name][rows].astype(np.float64) for name in COMPONENTS], axis=0)
+
+    def scores(self, rows: Rows, weights: Values) -> Values:
+        """In float32 (error about 1e-7 of the largest term); `exact` has no such error."""
+        return np.asarray(self._targets @ self.source(rows, weights).astype(np.float32), np.float64)
+
+    def exact(self, rows: Rows, weights: Values, item_rows: Rows) -> Values:
+        """⟨Σ q, v⟩ of some candidates in float64."""
+        target = np.sum([self.table.target[name][item_rows].astype(np.float64) for name in COMPONENTS], axis=0)
+        return np.asarray(target @ self.source(rows, weights))
+
+    def block(self, profiles: sp.csr_array) -> NDArray[np.float32]:
+        """Many profiles at once."""
+        sources = np.sum([profiles @ self.table.source[name] for name in COMPONENTS], axis=0)
+        return np.asarray(np.asarray(sources, np.float32) @ self._targets.T)
+
+    def target(self, candidate: Candidate) -> Mapping[str, Values]:
+        """Components of v of a candidate."""
+        if candidate.row == NEW_ROW:
+            return candidate.vectors
+        return {name: self.table.target[name][candidate.row].astype(np.float64) for name in COMPONENTS}
+
+    def column(self, candidate: Candidate) -> Values:
+        """⟨q_·, v_i⟩ in float64."""
+        target = np.sum(list(self.target(candidate).values()), axis=0)
+        return np.sum([self.table.source[name] @ target for name in COMPONENTS], axis=0)
+
+    def total(self, history_row: int, candidate: Candidate) -> float:
+        """⟨q_j, v_i⟩ of one pair in float64."""
+        source = np.sum([self.table.source[name][history_row].astype(np.float64) for name in COMPONENTS], axis=0)
+        return float(source @ np.sum(list(self.target(candidate).values()), axis=0))
+
+    def mean(self, history_row: int, known: bool) -> float:
+        """⟨q_j, m⟩."""
+        source = np.sum([self.table.source[name][history_row].astype(np.float64) for name in COMPONENTS], axis=0)
+        return float(source @ np.sum(list(self.means[known].values()), axis=0))
+
+    def paths(self, history_row: int, candidate: Candidate) -> Iterator[RawPath]:
+        """The paths that can be named; what they leave of `total − mean` is latent."""
+        known = candidate.row != NEW_ROW and bool(self.seen[candidate.row])
+        source = self.table.source["text"][history_row].astype(np.float64)
+        text = float(source @ (self.target(candidate)["text"] - self.means[known]["text"]))
+        if text:
+            yield RawPath(Rel.SIMILAR_TEXT, (self._hop(history_row, candidate),), text)
+        own = self.entity_terms("source", history_row)
+        others = candidate.entity_terms if candidate.row == NEW_ROW else self.entity_terms("target", candidate.row)
+        for relation, entity_row in sorted(own.keys() & others.keys()):
+            value = float(own[relation, entity_row] @ others[relation, entity_row])
+            if value:
+                yield RawPath(relation, shared_entity(relation, entity_row, candidate.row), value)
+
+    def _hop(self, history_row: int, candidate: Candidate) -> Hop:
+        if self.words is None:
+            return Hop(Rel.SIMILAR_TEXT, "out", "item", candidate.row, derived=True)
+        return similar_hop(self.words, history_row, candidate)
+
+    def entity_terms(self, side: str, item_row: int) -> dict[tuple[str, int], Values]:
+        """Each entity's share of a product's entity component (float64 [d]), by relation and entity row."""
+        one = self.table.source_side if side == "source" else self.table.target_side
+        entities, relations, weights = self.table.edges.of_item(item_row)
+        norm = float(one.norms[item_row])
+        return {
+            (self.table.relations[r], int(e)): float(w) * float(one.relation_weights[r]) / norm * one.entity_vectors[e].astype(np.float64)
+            for e, r, w in zip(entities, relations, weights, strict=True)
+        }
+
+    def arrays(self) -> Arrays:
+        """Nothing: the table lies beside the bundle's arrays in files of its own."""
+        return {}
