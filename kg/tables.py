@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from kg.canon import bounded_key
 from kg.errors import InputError
 from kg.model import Entity, Evidence, Fact, Price, Product
-from kg.ontology import Family, Label, relation
+from kg.ontology import Family, Label, Relation, relation
 
 PRODUCT_SCHEMA = pa.schema(
     [
@@ -132,14 +132,14 @@ def evidence_tables(facts: Iterable[Fact], origin: str, run: str = "") -> dict[s
     return {relation_name: _table(listed, EVIDENCE_SCHEMA) for relation_name, listed in rows.items()}
 
 
-def tree_tables(tree: Iterable[tuple[Entity, str, Entity]], origin: str, extractor: str, run: str = "") -> dict[str, pa.Table]:
+def tree_tables(tree: Iterable[tuple[Entity, Relation, Entity]], origin: str, extractor: str, run: str = "") -> dict[str, pa.Table]:
     """Evidence of a tree, (child, relation, parent) triples, by relation; the quoted text is the child's name."""
     rows: dict[str, list[tuple[object, ...]]] = {}
-    for child, name, parent in tree:
-        if child.label is not relation(name).source or parent.label is not relation(name).target:
-            raise InputError(f"{name} does not join {child.label} to {parent.label}.")
+    for child, joined, parent in tree:
+        if joined.family is not Family.TREE or child.label is not joined.source or parent.label is not joined.target:
+            raise InputError(f"{joined.name} does not join {child.label} to {parent.label}.")
         ends = (child.key, parent.key, child.name, parent.name, parent.kind, origin)
-        rows.setdefault(str(name), []).append((*ends, "tree", 0, len(child.name), child.name, extractor, 1.0, run))
+        rows.setdefault(str(joined.name), []).append((*ends, "tree", 0, len(child.name), child.name, extractor, 1.0, run))
     return {name: _table(listed, EVIDENCE_SCHEMA) for name, listed in rows.items()}
 
 
