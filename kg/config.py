@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-import types
 import typing
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
@@ -11,7 +10,10 @@ from typing import Any, ClassVar, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kg.errors import InputError
-from kg.ontology import EVENT_RELATIONS
+from kg.ontology import EVENT_RELATIONS, Family, relation
+
+# The families of relations that a file may state; the others clew makes from events and models.
+STATED = (Family.FACT, Family.LINK, Family.TREE)
 
 Scalar = str | int | float | bool
 
@@ -156,11 +158,13 @@ class CatalogueSource(_Files):
         columns: the mapping; guessed from names and values when not given.
         currency: ISO 4217 code of prices that carry none.
         max_price: a higher price is taken for a mistake and its row set aside.
+        untitled: what happens to a product with a blank title: `reject` it, or call it by its `key` (where every product counts).
     """
 
     columns: CatalogueColumns | None = None
     currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
     max_price: float = Field(default=1e9, gt=0)
+    untitled: Literal["reject", "key"] = "reject"
 
 
 class EventsSource(_Files):
@@ -203,11 +207,24 @@ class TriplesSource(_Files):
         columns: the mapping; columns called item, relation, entity (head, relation, tail) are found by themselves.
         relation: the relation of every row, when there is no such column.
         relations: the file's words → relations of the graph; when given, rows of other relations are left out on purpose.
+        kinds: relation of the graph → kind of the entities it points to; its name in small letters when not given.
     """
 
     columns: TripleColumns | None = None
     relation: str | None = None
     relations: dict[str, str] = {}
+    kinds: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        for name in (*self.relations.values(), *([self.relation] if self.relation else ())):
+            try:
+                found = relation(name)
+            except InputError as error:
+                raise ValueError(f"{error.message} {error.hint}".rstrip(".")) from None
+            if found.family not in STATED:
+                raise ValueError(f"{name} is made by clew itself; a file cannot state it")
+        return self
 
 
 class ExtractionConfig(Section):
@@ -331,7 +348,7 @@ def validated(model: type[Model], data: Any, where: str) -> Model:
 
 
 def _as_input_error(model: type[BaseModel], finding: Any, where: str) -> InputError:
-    place = [part for part in finding["loc"]]
+    place = list(finding["loc"])
     dotted = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
     if finding["type"] == "extra_forbidden":
         known = _known_keys(model, place[:-1])
@@ -363,6 +380,6 @@ def _known_keys(model: type[BaseModel], place: list[Any]) -> list[str]:
 
 
 def _model_inside(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias) and issubclass(annotation, BaseModel):
+    if typing.get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in typing.get_args(annotation) if (found := _model_inside(part))), None)

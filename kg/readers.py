@@ -59,8 +59,12 @@ class Chunk:
     def __len__(self) -> int:
         return len(self.lines)
 
+    def names(self) -> list[str]:
+        """Names of the columns; of JSON, of those that these rows have."""
+        raise NotImplementedError
+
     def column(self, name: str) -> Sequence[Any]:
-        """Values of a column as Python has them; None where a row has none."""
+        """Values of a column as Python has them; None where a row has none, or where there is no such column."""
         raise NotImplementedError
 
     def arrow(self, name: str) -> pa.Array | None:
@@ -71,6 +75,14 @@ class Chunk:
         """One row, whole."""
         raise NotImplementedError
 
+    def take(self, places: Sequence[int]) -> Chunk:
+        """The rows at these places."""
+        raise NotImplementedError
+
+    def adding(self, columns: Mapping[str, Sequence[Any]]) -> Chunk:
+        """The same rows with further columns."""
+        raise NotImplementedError
+
 
 class RowChunk(Chunk):
     """Rows that are mappings (JSON)."""
@@ -78,6 +90,10 @@ class RowChunk(Chunk):
     def __init__(self, file: str, lines: Sequence[int], rows: Sequence[Mapping[str, Any]]) -> None:
         super().__init__(file, lines)
         self.rows = rows
+
+    def names(self) -> list[str]:
+        """Names that these rows have."""
+        return list(dict.fromkeys(name for row in self.rows for name in row))
 
     def column(self, name: str) -> Sequence[Any]:
         """Values of a column."""
@@ -87,6 +103,15 @@ class RowChunk(Chunk):
         """One row, whole."""
         return self.rows[place]
 
+    def take(self, places: Sequence[int]) -> RowChunk:
+        """The rows at these places."""
+        return RowChunk(self.file, [self.lines[place] for place in places], [self.rows[place] for place in places])
+
+    def adding(self, columns: Mapping[str, Sequence[Any]]) -> RowChunk:
+        """The same rows with further columns."""
+        added = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        return RowChunk(self.file, self.lines, [{**row, **more} for row, more in zip(self.rows, added, strict=True)])
+
 
 class ColumnChunk(Chunk):
     """Rows that are columns of text (CSV) or of Arrow types (Parquet)."""
@@ -95,22 +120,39 @@ class ColumnChunk(Chunk):
         super().__init__(file, lines)
         self.columns = columns
 
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return list(self.columns)
+
     def column(self, name: str) -> Sequence[Any]:
         """Values of a column."""
-        values = self.columns[name]
+        values = self.columns.get(name)
+        if values is None:
+            return [None] * len(self)
         return values.to_pylist() if isinstance(values, pa.Array) else values
 
     def arrow(self, name: str) -> pa.Array | None:
         """The column as an Arrow array, if it is one."""
-        values = self.columns[name]
+        values = self.columns.get(name)
         return values if isinstance(values, pa.Array) else None
 
     def row(self, place: int) -> Mapping[str, Any]:
         """One row, whole."""
-        return {
-            name: values[place].as_py() if isinstance(values, pa.Array) else values[place]  #
+        cells = ((name, values[place]) for name, values in self.columns.items())
+        return {name: cell.as_py() if isinstance(cell, pa.Scalar) else cell for name, cell in cells}
+
+    def take(self, places: Sequence[int]) -> ColumnChunk:
+        """The rows at these places."""
+        at = pa.array(places, pa.int64())
+        columns = {
+            name: values.take(at) if isinstance(values, pa.Array) else [values[place] for place in places]
             for name, values in self.columns.items()
         }
+        return ColumnChunk(self.file, [self.lines[place] for place in places], columns)
+
+    def adding(self, columns: Mapping[str, Sequence[Any]]) -> ColumnChunk:
+        """The same rows with further columns."""
+        return ColumnChunk(self.file, self.lines, {**self.columns, **columns})
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +219,12 @@ def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
         raise InputError(f"{path} is empty.", "Write it again; a table has at least a header.")
     with file.open("rb") as raw:
         if kind.codec is None:
-            stream: BinaryIO = io.BufferedReader(raw, 1 << 20)  # type: ignore[type-var, assignment]
+            stream: BinaryIO = io.BufferedReader(raw, 1 << 20)
             _check_magic(path, kind, stream.peek(4)[:4])  # type: ignore[attr-defined]
             yield stream
             return
         with _codec_errors(path, kind.codec):
-            stream = io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw, "r"), kind.codec), 1 << 20)  # type: ignore[type-var, assignment]
+            stream = io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw, "r"), kind.codec), 1 << 20)
             first = stream.peek(4)[:4]  # type: ignore[attr-defined]
         if not first:
             raise InputError(f"{path} is empty.", "Write it again; a table has at least a header.")
@@ -305,6 +347,8 @@ def _parquet_chunks(path: str | Path, kind: Kind, rejects: Rejects) -> Iterator[
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InputError(f"{path} names the column {twice[0]!r} twice.", "Rename one of them.")
+        if not file.metadata.num_rows:
+            yield ColumnChunk(str(path), [], {name: [] for name in names})
         start = 1
         for batch in file.iter_batches(batch_size=_CHUNK_ROWS["parquet"]):
             lines: Sequence[int] = range(start, start + batch.num_rows)
@@ -339,7 +383,6 @@ def _without_broken_text(file: str, lines: Sequence[int], columns: dict[str, pa.
     for place, name in broken.items():
         rejects.rows += 1
         rejects.add(file, lines[place], f"not UTF-8: column {name}", whole.row(place))
-    keep = pa.array([place for place in range(len(lines)) if place not in broken], pa.int64())
-    kept = {name: array.take(keep) for name, array in columns.items()}
-    text = {name: a.cast(pa.large_string()) if pa.types.is_large_binary(a.type) else a for name, a in kept.items()}
-    return ColumnChunk(file, [lines[place] for place in keep.to_pylist()], text)
+    kept = whole.take([place for place in range(len(lines)) if place not in broken])
+    text = {n: a.cast(pa.large_string()) if pa.types.is_large_binary(a.type) else a for n, a in kept.columns.items()}
+    return ColumnChunk(file, kept.lines, text)

@@ -20,8 +20,8 @@ class Rejects:
     """The rejects of one run, written to `rejects.jsonl`.
 
     Use it as a context manager: the file appears (whole, in the place of the last run's) when the block ends without an
-    error, and also when the limit was passed, since then it is what the user needs to read. Any other error leaves the
-    last run's file alone.
+    error, and also when input was at fault, since then it is what the user needs to read. Any other error, and ctrl-C,
+    leaves the last run's file alone.
 
     Args:
         path: where to write; None keeps only the counts and the first rows (a dry run, a protocol file).
@@ -30,6 +30,7 @@ class Rejects:
     Attributes:
         count: rows set aside.
         rows: rows read, those set aside included; readers of catalogue, events and triples add to it.
+        left_out: rows that the configuration leaves out on purpose (a relation that is not mapped); not among `rows`.
         repeats: rows that said again what an earlier row had said; they are neither taken nor rejected.
         reasons: how many rows for each kind of reason (the reason up to its first colon).
         first: the first 20 rejects.
@@ -41,6 +42,7 @@ class Rejects:
         self.count = 0
         self.rows = 0
         self.repeats = 0
+        self.left_out = 0
         self.reasons: dict[str, int] = {}
         self.first: list[dict[str, Any]] = []
         self._file: IO[str] | None = None
@@ -102,7 +104,7 @@ class Rejects:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if error is None or isinstance(error, _TooManyError):
+        if error is None or (isinstance(error, InputError) and self.count):
             self.publish()
         else:
             self.discard()

@@ -180,6 +180,8 @@ def csv_chunks(name: str, stream: BinaryIO, rejects: Rejects, delimiter: str | N
     feed, delimiter, names = _csv_start(name, stream, delimiter)
     lines: list[int] = []
     rows: list[list[str]] = []
+    # A table without rows still tells its columns, so that a wrong mapping is found.
+    yield ColumnChunk(name, [], {column: [] for column in names})
     for line, values in _csv_records(name, feed, delimiter, rejects):
         if len(values) != len(names):
             rejects.rows += 1
