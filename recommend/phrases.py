@@ -1,0 +1,194 @@
+"""The templates that sentences are made from, in English and Chinese. `{x}` leads to `{y}`; `{e}` is what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kg.ontology import Rel
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """Everything that one language says.
+
+    Args:
+        openings: how a person came to the first product, by voice and relation of the event; "" is any other event.
+        facts: what a shared entity claims of `{y}`, by relation; "" is any other relation (`{rel}` names it).
+        fact_after: a claim that follows an opening ("… too").
+        fact_alone: a claim without an opening; `{x}` is named in it.
+        fact_asked: a claim about an entity that the words of a question name.
+        links: product to product edges, by relation; "…:words" with the words that carry it; `{who}` are people.
+        tree: what is added when the entities differ and one is a kind or part of the other.
+        missing: reasons that are no path, by the part of `rest` that weighs most.
+    """
+
+    openings: Mapping[tuple[str, str], str]
+    facts: Mapping[str, str]
+    fact_after: str
+    fact_alone: str
+    fact_asked: str
+    links: Mapping[str, str]
+    tree: str
+    missing: Mapping[str, str]
+    people: str
+    others: str
+    it: str
+    them: str
+    one_of_them: str
+    latter: str
+    this: str
+    after_opening: str
+    and_then: str
+    mainly: str
+    mainly_then: str
+    also: str
+    end: str
+    and_word: str
+    comma: str
+    more: str
+    quote: str
+    within: str
+
+
+_YOU, _THEY, _SESSION = "you", "they", "session"
+
+ENGLISH = Phrases(
+    openings={
+        (_YOU, Rel.BOUGHT): "you bought {x}",
+        (_YOU, Rel.VIEWED): "you looked at {x}",
+        (_YOU, Rel.CARTED): "you put {x} in your cart",
+        (_YOU, Rel.RATED): "you rated {x}",
+        (_YOU, ""): "you have {x} in your history",
+        (_THEY, Rel.BOUGHT): "they bought {x}",
+        (_THEY, Rel.VIEWED): "they looked at {x}",
+        (_THEY, Rel.CARTED): "they put {x} in their cart",
+        (_THEY, Rel.RATED): "they rated {x}",
+        (_THEY, ""): "they have {x} in their history",
+        (_SESSION, ""): "you chose {x}",
+    },
+    facts={
+        Rel.HAS_BRAND: "is {e}",
+        Rel.MADE_OF: "is made of {e}",
+        Rel.IN_CATEGORY: "is listed under {e}",
+        Rel.HAS_COLOR: "comes in {e}",
+        Rel.HAS_SIZE: "has the size {e}",
+        Rel.IN_PRICE_BAND: "is in the price range {e}",
+        "": "is marked “{rel}: {e}”",
+    },
+    fact_after="{y} {claim} too",
+    fact_alone="like {x}, {y} {claim}",
+    fact_asked="{y} {claim}, as you asked",
+    links={
+        Rel.CO_BOUGHT: "{who} who bought {x} also bought {y}",
+        Rel.NEXT_BOUGHT: "{who} who bought {x} bought {y} next",
+        Rel.ALSO_BOUGHT: "the shop says that {y} is also bought with {x}",
+        Rel.ALSO_VIEWED: "the shop says that {y} is also viewed with {x}",
+        Rel.BOUGHT_TOGETHER: "the shop says that {y} is bought together with {x}",
+        Rel.SIMILAR_TEXT: "{y} reads much like {x}",
+        f"{Rel.SIMILAR_TEXT}:words": "{y} shares the words {words} with {x}",
+        f"{Rel.SIMILAR_TEXT}:word": "{y} shares the word {words} with {x}",
+        Rel.MATCHES: "{y} is close to what you asked for",
+        f"{Rel.MATCHES}:words": "{y} has your words {words}",
+        f"{Rel.MATCHES}:word": "{y} has your word {words}",
+        "": "{rel} leads from {x} to {y}",
+    },
+    tree="{low} being a kind of {high}",
+    missing={
+        "other_paths": "Many small links add up here; none of them stands out.",
+        "text": "Its text is close to what you asked for.",
+        "popularity": "Many people buy it, whatever else they bought.",
+        "popularity:count": "It is popular here: {people} bought it.",
+        "latent": "It goes with what people like this choose, in ways that no single fact shows.",
+        "baseline": "Nothing that is known sets it apart.",
+    },
+    people="{n} people",
+    others="others",
+    it="it",
+    them="them",
+    one_of_them="one of them",
+    latter="the latter",
+    this="this",
+    after_opening="; ",
+    and_then=", and ",
+    mainly="mainly because ",
+    mainly_then=", and ",
+    also="also, ",
+    end=".",
+    and_word=" and ",
+    comma=", ",
+    more="{n} more",
+    quote="“{}”",
+    within=" ({})",
+)
+
+CHINESE = Phrases(
+    openings={
+        (_YOU, Rel.BOUGHT): "您买过{x}",
+        (_YOU, Rel.VIEWED): "您看过{x}",
+        (_YOU, Rel.CARTED): "您把{x}加入过购物车",
+        (_YOU, Rel.RATED): "您评价过{x}",
+        (_YOU, ""): "您的记录里有{x}",
+        (_THEY, Rel.BOUGHT): "这位顾客买过{x}",
+        (_THEY, Rel.VIEWED): "这位顾客看过{x}",
+        (_THEY, Rel.CARTED): "这位顾客把{x}加入过购物车",
+        (_THEY, Rel.RATED): "这位顾客评价过{x}",
+        (_THEY, ""): "这位顾客的记录里有{x}",
+        (_SESSION, ""): "您选了{x}",
+    },
+    facts={
+        Rel.HAS_BRAND: "是{e}的",
+        Rel.MADE_OF: "是{e}材质",
+        Rel.IN_CATEGORY: "属于{e}类",
+        Rel.HAS_COLOR: "有{e}这种颜色",
+        Rel.HAS_SIZE: "是{e}尺寸",
+        Rel.IN_PRICE_BAND: "在{e}价位",
+        "": "标有“{rel}：{e}”",
+    },
+    fact_after="{y}同样{claim}",
+    fact_alone="与{x}一样，{y}{claim}",
+    fact_asked="如您所找，{y}{claim}",
+    links={
+        Rel.CO_BOUGHT: "买过{x}的{who}也买了{y}",
+        Rel.NEXT_BOUGHT: "买过{x}的{who}接着买了{y}",
+        Rel.ALSO_BOUGHT: "店家标明{y}常与{x}一同购买",
+        Rel.ALSO_VIEWED: "店家标明{y}常与{x}一同浏览",
+        Rel.BOUGHT_TOGETHER: "店家标明{y}与{x}搭配购买",
+        Rel.SIMILAR_TEXT: "{y}与{x}的描述相近",
+        f"{Rel.SIMILAR_TEXT}:words": "{y}与{x}都写有{words}",
+        f"{Rel.SIMILAR_TEXT}:word": "{y}与{x}都写有{words}",
+        Rel.MATCHES: "{y}与您要找的意思相近",
+        f"{Rel.MATCHES}:words": "{y}含有您说的{words}",
+        f"{Rel.MATCHES}:word": "{y}含有您说的{words}",
+        "": "{x}经由{rel}与{y}相关",
+    },
+    tree="{low}属于{high}",
+    missing={
+        "other_paths": "许多细小的关联合在一起，没有哪一条特别突出。",
+        "text": "它的描述与您要找的相近。",
+        "popularity": "它卖得好，与买过什么无关。",
+        "popularity:count": "它在本店很受欢迎：有{people}买过。",
+        "latent": "它合乎相似顾客的选择，但说不出是哪一条事实。",
+        "baseline": "已知的信息里没有什么让它特别突出。",
+    },
+    people="{n}位顾客",
+    others="其他顾客",
+    it="它",
+    them="它们",
+    one_of_them="其中一件",
+    latter="后者",
+    this="这件商品",
+    after_opening="；",
+    and_then="，而且",
+    mainly="主要是因为",
+    mainly_then="，而",
+    also="另外，",
+    end="。",
+    and_word="和",
+    comma="、",
+    more="另外{n}件",
+    quote="“{}”",
+    within="（{}）",
+)
+
+PHRASES: dict[str, Phrases] = {"en": ENGLISH, "zh": CHINESE}

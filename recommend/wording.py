@@ -1,0 +1,216 @@
+"""Paths as sentences. A sentence says what the path says: its products, its shared entity, its people, its words; and nothing else."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from kg.ontology import RELATIONS, Family, Label, Rel
+from recommend.phrases import PHRASES, Phrases
+from recommend.result import Edge, Node, Path, Rest
+
+Voice = Literal["you", "they", "session", "item", "text"]
+NAME_WIDTH = 48  # columns that a product's name may take in a sentence
+MAINLY = 0.5  # share of the margin from which a reason is called the main one
+ALSO = 0.15  # share of the margin from which a second reason is worth saying
+_BREAK = re.compile(r"\s*(?:[;|(\[（【，；：]|[,:/](?!\d)|\s[-–—~]\s)")
+_LOOSE = re.compile(r"(?:\s+(?:and|with|for|of|the|a|an|in|to|or|by|from|on|&|\+|-|–|—))+\s*\Z", re.IGNORECASE)
+_SNAKE = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*\Z")
+_HIDDEN = {ord(c): "\ufffd" for c in "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
+_SHOWN = {code: chr(0x2400 + code) for code in range(32)} | {127: "\u2421"} | dict.fromkeys(range(128, 160), "�") | _HIDDEN
+
+
+def shown(text: str) -> str:
+    """A text from outside as it may be shown: one line, control characters as pictures of themselves, none obeyed."""
+    return " ".join(re.sub(r"[\t\n\r]+", " ", text).translate(_SHOWN).split())
+
+
+def width(text: str) -> int:
+    """Columns that a text takes on a terminal."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
+
+
+def short_title(title: str, brand: str | None = None, limit: int = NAME_WIDTH) -> str:
+    """A title that fits into a sentence: cut where a phrase or at least a word ends, the cut marked, the brand kept."""
+    clean = shown(title)
+    if width(clean) <= limit:
+        return clean
+    head = _head(clean, limit - 1)
+    phrase = [match.start() for match in _BREAK.finditer(head)]
+    if phrase and width(head[: phrase[-1]]) >= limit // 4:
+        head = head[: phrase[-1]]
+    elif clean[len(head)] != " " and " " in head and not _wide(clean[len(head)]):
+        head = head.rsplit(" ", 1)[0]
+    head = _LOOSE.sub("", head).rstrip(" ,;:|-–—([（【/&+")
+    kept = brand is None or shown(brand).casefold() in head.casefold()
+    return f"{head}…" if kept else f"{head}… ({shown(brand or '')})"
+
+
+def _head(text: str, limit: int) -> str:
+    taken = 0
+    for place, char in enumerate(text):
+        taken += width(char)
+        if taken > limit:
+            return text[:place]
+    return text
+
+
+def _wide(char: str) -> bool:
+    return unicodedata.east_asian_width(char) in "WF"
+
+
+def entity_words(name: str) -> str:
+    """An entity's name in a sentence: `INPUT_MOUSE` reads "input mouse", everything else as it stands."""
+    clean = shown(name)
+    return clean.replace("_", " ").lower() if "_" in clean and _SNAKE.match(clean) else clean
+
+
+def relation_words(relation: str) -> str:
+    """A relation's name in a sentence: `DIRECTED_BY` reads "directed by"."""
+    return relation.replace("_", " ").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """Makes sentences in one language for one kind of asker.
+
+    Args:
+        lang: "en" or "zh".
+        voice: who asks: a person ("you"), a shop about a person ("they"), a session, someone with a product or with words.
+        brand_of: name of a product's brand by key, None where it has none.
+    """
+
+    lang: str
+    voice: Voice
+    brand_of: Callable[[str], str | None] = lambda key: None
+
+    @property
+    def _say(self) -> Phrases:
+        return PHRASES[self.lang]
+
+    def path(self, path: Path) -> str:
+        """One path as a sentence."""
+        return self._sentence("", self._clauses(path, self._say.after_opening))
+
+    def reason(self, paths: Sequence[Path], rest: Rest, score: float, people: int | None = None) -> str:
+        """Why a product is recommended: the strongest path, the second where it weighs, "mainly" where the figures back it.
+
+        Args:
+            paths: the shown paths, strongest first.
+            rest: what is not a shown path.
+            score: the whole score; the margin is what it has above `rest.baseline`.
+            people: how many people have the product, None to keep it to oneself.
+        """
+        told = [path for path in paths if path.contribution > 0]
+        if not told:
+            return self._without_path(rest, people)
+        margin = score - rest.baseline
+        share = [path.contribution / margin if margin > 0 else 0.0 for path in told]
+        if share[0] >= MAINLY:
+            first = self._sentence(self._say.mainly, self._clauses(told[0], self._say.mainly_then))
+        else:
+            first = self.path(told[0])
+        if len(told) > 1 and share[1] >= ALSO:
+            gap = "" if self.lang == "zh" else " "
+            return first + gap + self._sentence(self._say.also, self._clauses(told[1], self._say.after_opening))
+        return first
+
+    def _without_path(self, rest: Rest, people: int | None) -> str:
+        parts = {"other_paths": rest.other_paths, "text": rest.text, "popularity": rest.popularity, "latent": rest.latent}
+        name = max(parts, key=lambda part: parts[part])
+        if parts[name] <= 0:
+            name = "baseline"
+        if name == "popularity" and people is not None:
+            return self._say.missing["popularity:count"].format(people=self._say.people.format(n=f"{people:,}"))
+        return self._say.missing[name]
+
+    def _sentence(self, lead: str, clauses: str) -> str:
+        text = lead + clauses
+        return text[:1].upper() + text[1:] + self._say.end
+
+    def _name(self, node: Node) -> str:
+        if node.label == Label.PRODUCT:
+            return self._quoted(short_title(node.name or node.key, self.brand_of(node.key)))
+        return entity_words(node.name or node.key)
+
+    def _quoted(self, name: str) -> str:
+        return self._say.quote.format(name) if self.lang == "zh" else name
+
+    def _listed(self, names: Sequence[str]) -> str:
+        if len(names) == 1:
+            return names[0]
+        return self._say.comma.join(names[:-1]) + self._say.and_word + names[-1]
+
+    def _starts(self, path: Path, first: Node) -> str:
+        names = [self._name(first), *(self._name(other.node) for other in path.also)]
+        if len(names) > 3:
+            names = [*names[:2], self._say.more.format(n=len(names) - 2)]
+        return self._listed(names)
+
+    def _clauses(self, path: Path, separator: str) -> str:
+        nodes, edges = list(path.nodes), list(path.edges)
+        if nodes[0].label == Label.USER:
+            opening = self._opening(edges[0].relation).format(x=self._starts(path, nodes[1]))
+            subject = self._say.them if path.also else self._say.it
+            told = self._walk(subject, nodes[1:], edges[1:], opened=True)
+            return opening + separator + self._say.and_then.join(told)
+        subject = "" if nodes[0].label == Label.QUERY else self._starts(path, nodes[0])
+        return self._say.and_then.join(self._walk(subject, nodes, edges, opened=False))
+
+    def _opening(self, relation: str) -> str:
+        voice = self.voice if self.voice in ("you", "they", "session") else "you"
+        return self._say.openings.get((voice, relation)) or self._say.openings[(voice, "")]
+
+    def _walk(self, subject: str, nodes: Sequence[Node], edges: Sequence[Edge], opened: bool) -> list[str]:
+        """One clause for each step from product to product; the last product is "this"."""
+        told: list[str] = []
+        x, at = subject, 0
+        while at < len(edges):
+            end = at + 1
+            while end < len(edges) and nodes[end].label not in (Label.PRODUCT, Label.QUERY):
+                end += 1
+            y = self._say.this if end == len(nodes) - 1 else self._name(nodes[end])
+            if end == at + 1:
+                told.append(self._link(x, y, edges[at]))
+            else:
+                told.append(self._fact(x, y, nodes[at : end + 1], edges[at:end], opened=opened and at == 0))
+            # The product that was named last is "the latter": "it" would be the first one.
+            x, at = self._say.latter, end
+        return told
+
+    def _fact(self, x: str, y: str, nodes: Sequence[Node], edges: Sequence[Edge], opened: bool) -> str:
+        last, entity = edges[-1], nodes[-2]
+        template = self._say.facts.get(last.relation) or self._say.facts[""]
+        claim = template.format(e=self._name(entity), rel=relation_words(last.relation))
+        if edges[0].relation == Rel.MATCHES:
+            told = self._say.fact_asked.format(y=y, claim=claim)
+        elif opened:
+            told = self._say.fact_after.format(y=y, claim=claim)
+        else:
+            told = self._say.fact_alone.format(x=x, y=y, claim=claim)
+        return told + "".join(self._say.within.format(self._kind(nodes, edges, place)) for place in range(1, len(edges) - 1))
+
+    def _kind(self, nodes: Sequence[Node], edges: Sequence[Edge], place: int) -> str:
+        left, right = self._name(nodes[place]), self._name(nodes[place + 1])
+        low, high = (left, right) if edges[place].direction == "out" else (right, left)
+        known = RELATIONS.get(edges[place].relation)
+        if known is None or known.family is not Family.TREE:
+            return f"{low} → {high}"
+        return self._say.tree.format(low=low, high=high)
+
+    def _link(self, x: str, y: str, edge: Edge) -> str:
+        key = edge.relation
+        words = ""
+        if edge.words:
+            words = self._listed([self._say.quote.format(shown(word)) for word in edge.words[:3]])
+            key += ":word" if len(edge.words[:3]) == 1 else ":words"
+        template = self._say.links.get(key) or self._say.links.get(edge.relation) or self._say.links[""]
+        several = x == self._say.them
+        if several and edge.relation in (Rel.CO_BOUGHT, Rel.NEXT_BOUGHT):
+            x = self._say.one_of_them
+        # The count belongs to one of several starts, so it is not said of all of them.
+        who = self._say.people.format(n=f"{edge.count:,}") if isinstance(edge.count, int) and not several else self._say.others
+        return template.format(x=x, y=y, who=who, words=words, rel=relation_words(edge.relation))
