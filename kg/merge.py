@@ -30,6 +30,7 @@ from kg.tables import (
 CATALOGUE = "catalogue"  # read out of a catalogue row
 TRIPLES = "triples"  # stated by a triples file
 TREE = "tree"  # what is a kind or a part of what
+CATEGORY_PATH = "category_path"  # the extractor of the tree that category paths draw
 _EMPTY: Mapping[str, pa.Table] = {}
 
 
@@ -118,9 +119,10 @@ def _of_products(name: str, table: pa.Table, keys: pa.Array) -> pa.Table:
 
 def _with_category_tree(evidence: Mapping[str, pa.Table]) -> pa.Table:
     stated = evidence.get(Rel.PART_OF, EVIDENCE_SCHEMA.empty_table())
+    stated = stated.filter(pc.not_equal(stated.column("extractor"), CATEGORY_PATH))
     paths = category_paths(evidence[Rel.IN_CATEGORY]) if Rel.IN_CATEGORY in evidence else []
-    drawn = tree_tables(category_tree(paths), TREE, "category_path").get(str(Rel.PART_OF))
-    return stated if drawn is None else pa.concat_tables([stated.filter(pc.not_equal(stated.column("extractor"), "category_path")), drawn])
+    drawn = tree_tables(category_tree(paths), TREE, CATEGORY_PATH)
+    return pa.concat_tables([stated, *drawn.values()])
 
 
 def _in_use(evidence: Mapping[str, pa.Table]) -> pa.Table:

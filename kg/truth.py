@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from kg.digest import digest_json
 from kg.errors import StateError
+from kg.ontology import Label
 from kg.tables import (
     BAND_SCHEMA,
     EVENT_ORDER,
@@ -42,6 +43,7 @@ FORMAT_VERSION = 1
 _ROWS_PER_PART = 16_384
 _MAX_PARTS = 256
 _MAX_RUNS = 1_000
+_PRODUCTS, _USERS, _BANDS = (f"nodes/{label}" for label in (Label.PRODUCT, Label.USER, Label.PRICE_BAND))
 _RESTORE = "Restore the folder from a copy, or move it away and ingest the files again."
 
 
@@ -111,7 +113,7 @@ class Truth:
         return {name.removeprefix(prefix): t["rows"] for name, t in self.manifest["tables"].items() if name.startswith(prefix)}
 
     def table(self, name: str, schema: pa.Schema) -> pa.Table:
-        """All rows of one table ("nodes/Product", "events"), each part checked against its digest; empty when there is none.
+        """All rows of one table ("nodes/Brand", "events"), each part checked against its digest; empty when there is none.
 
         Raises:
             StateError: a part is missing, truncated, foreign or not what the manifest says.
@@ -147,11 +149,11 @@ class Truth:
 
         names = self.counts("evidence")
         return GraphTables(
-            products=stored("nodes/Product", PRODUCT_SCHEMA, "key"),
+            products=stored(_PRODUCTS, PRODUCT_SCHEMA, "key"),
             evidence={name: stored(f"evidence/{name}", EVIDENCE_SCHEMA, *EVIDENCE_IDENTITY) for name in names},
             events=stored("events", EVENT_SCHEMA, *EVENT_ORDER),
             timed=bool(self.manifest["timed"]),
-            bands=stored("nodes/PriceBand", BAND_SCHEMA, "key"),
+            bands=stored(_BANDS, BAND_SCHEMA, "key"),
         )
 
     def check_files(self) -> None:
@@ -167,6 +169,15 @@ class Truth:
             if rows is None or [part["digest"] for part in rows["parts"]] != parts:
                 raise StateError(f"{self.folder / name} is not what the evidence says.", _RESTORE)
             self.table(name, table.schema)
+
+    @staticmethod
+    def digest_of(tables: GraphTables) -> str:
+        """The digest that a graph would have as the truth."""
+        described = {
+            name: {"parts": [{"digest": digest} for _, _, digest in _parts(table, key)]}
+            for name, (table, key) in sorted(stored_tables(tables).items())
+        }
+        return _digest(described, tables.timed)
 
     def write(self, tables: GraphTables, run: Mapping[str, Any] | None = None) -> Written:
         """Make `tables` the truth. Only parts whose content changed are written; nothing at all when none did.
@@ -231,10 +242,10 @@ class Truth:
 
 def stored_tables(tables: GraphTables) -> dict[str, tuple[pa.Table, str]]:
     """What is stored of a graph: name of the table → table and the column whose hash chooses the part."""
-    found = {"nodes/Product": (tables.products, "key"), "nodes/User": (tables.users, "key"), "events": (tables.events, "user")}
+    found = {_PRODUCTS: (tables.products, "key"), _USERS: (tables.users, "key"), "events": (tables.events, "user")}
     found |= {f"nodes/{label}": (table, "key") for label, table in tables.entities.items()}
     if tables.bands.num_rows:
-        found["nodes/PriceBand"] = (tables.bands, "key")
+        found[_BANDS] = (tables.bands, "key")
     found |= {f"edges/{name}": (table, "source_key") for name, table in tables.edges.items()}
     found |= {f"evidence/{name}": (table, "source_key") for name, table in tables.evidence.items()}
     return {name: (table, key) for name, (table, key) in found.items() if table.num_rows}

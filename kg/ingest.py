@@ -1,0 +1,309 @@
+"""Ingest: files → products, facts with evidence, events → the truth. The same input twice changes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from kg.align import Changes
+from kg.config import CatalogueSource, EventsSource, TriplesSource
+from kg.digest import digest_json
+from kg.errors import InputError
+from kg.event_edges import event_edges
+from kg.merge import CATALOGUE, TREE, TRIPLES, Incoming, compare, merge
+from kg.model import Fact, Product
+from kg.ontology import Family, Label
+from kg.progress import SILENT, Progress
+from kg.rejects import Rejects
+from kg.staged import FactSource, Staging, TreeSource
+from kg.tables import GraphTables, content_digest, evidence_tables, products_of, products_table, tree_tables
+from kg.truth import Truth
+from kg.workspace import Workspace
+
+T = TypeVar("T")
+FactSourceFactory = Callable[[Sequence[Product]], FactSource]
+__all__ = ["FactSource", "FactSourceFactory", "IngestOptions", "IngestReport", "graph_counts", "ingest"]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """How an ingest goes about it.
+
+    Args:
+        prune: remove what the given inputs no longer say (products by the catalogue, events by the events, …).
+        dry_run: count what would change and write nothing.
+        move_bands: lay the borders of all price bands anew.
+        rejects: where to write rejected rows; the workspace's `rejects.jsonl` when None.
+        max_rejects: more rejected rows than this publish nothing.
+    """
+
+    prune: bool = False
+    dry_run: bool = False
+    move_bands: bool = False
+    rejects: Path | None = None
+    max_rejects: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What an ingest found and did.
+
+    Args:
+        digest: of the graph as it is now (of the graph as it would be, for a dry run).
+        nodes, edges: how many, by label and relation.
+        changes: nodes and edges together.
+        rejected: rows that were set aside.
+        reasons: how many of them for each kind of reason.
+        parts_written: Parquet files that had to be written.
+        seconds: the whole.
+        stages: seconds by stage.
+    """
+
+    digest: str
+    nodes: Mapping[str, int]
+    edges: Mapping[str, int]
+    changes: Changes
+    rejected: int
+    reasons: Mapping[str, int]
+    parts_written: int
+    seconds: float
+    stages: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form of `clew graph ingest --json`."""
+        return {
+            "digest": self.digest,
+            "nodes": dict(self.nodes),
+            "edges": dict(self.edges),
+            "rejected": self.rejected,
+            "engine": "embedded",
+            "changes": self.changes.to_dict(),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def ingest(
+    workspace: Workspace,
+    *,
+    catalogue: CatalogueSource | None = None,
+    events: EventsSource | None = None,
+    triples: Sequence[TriplesSource] = (),
+    fact_source: FactSource | FactSourceFactory | None = None,
+    options: IngestOptions | None = None,
+    progress: Progress = SILENT,
+    price_parser: Any = None,
+) -> IngestReport:
+    """Bring files into the graph of a workspace; nothing is visible before everything is.
+
+    Args:
+        workspace: made if it does not exist (not by a dry run).
+        catalogue, events, triples: files and mappings; what is None or empty stays as the graph has it.
+        fact_source: what reads facts out of products, or a function that makes it from the whole catalogue (which it may
+            learn from); None reads none.
+        price_parser: text → `Price` or None, for price columns of text.
+
+    Raises:
+        InputError: a file cannot be read, or more rows were rejected than `options.max_rejects`.
+        StateError: another process is writing, or the graph that is there is damaged.
+    """
+    options = options or IngestOptions()
+    if not options.dry_run:
+        workspace.open(create=True)
+    kept = workspace.path.is_dir()
+    with workspace.lock() if not options.dry_run else nullcontext():
+        rejects_file = None if options.dry_run else options.rejects or workspace.rejects_file
+        with Rejects(rejects_file, options.max_rejects) as rejects:
+            work = _Ingest(workspace, options, progress, rejects, Staging(workspace.cache / "extracted" if kept else None))
+            return work.run(catalogue, events, triples, fact_source, price_parser)
+
+
+class _Ingest:
+    """One ingest, stage by stage."""
+
+    def __init__(self, workspace: Workspace, options: IngestOptions, progress: Progress, rejects: Rejects, staging: Staging) -> None:
+        self.truth = Truth(workspace.graph)
+        self.options = options
+        self.progress = progress
+        self.rejects = rejects
+        self.staging = staging
+        self.stages: dict[str, float] = {}
+        self.started = time.perf_counter()
+
+    def run(
+        self,
+        catalogue: CatalogueSource | None,
+        events: EventsSource | None,
+        triples: Sequence[TriplesSource],
+        fact_source: FactSource | FactSourceFactory | None,
+        price_parser: Any,
+    ) -> IngestReport:
+        old = self._timed("loading the graph", lambda: self.truth.tables() if self.truth.exists else GraphTables.empty())
+        products = self._timed("reading the catalogue", lambda: self._products(catalogue, price_parser))
+        source = self._timed("learning from the catalogue", lambda: _made(fact_source, self._all_products(old, products)))
+        incoming = self._incoming(old, products, source, events, triples)
+        run = _run_digest(incoming, source, self.options)
+        new = self._timed("merging", lambda: merge(old, incoming, self.options.prune, self.options.move_bands, run))
+        changes = self._timed("comparing", lambda: compare(old, new))
+        record = self._record(run, source, changes, [catalogue, events, *triples])
+        written, digest = self._timed("writing the graph", lambda: self._write(new, record))
+        nodes, edges = graph_counts(new)
+        seconds = time.perf_counter() - self.started
+        return IngestReport(digest, nodes, edges, changes, self.rejects.count, dict(self.rejects.reasons), written, seconds, self.stages)
+
+    def _timed(self, stage: str, work: Callable[[], T]) -> T:
+        started = time.perf_counter()
+        done = work()
+        self.stages[stage] = self.stages.get(stage, 0.0) + time.perf_counter() - started
+        return done
+
+    def _products(self, catalogue: CatalogueSource | None, price_parser: Any) -> list[Product] | None:
+        if catalogue is None or not catalogue.files:
+            return None
+        from kg.catalogue import read_catalogue
+
+        return list(read_catalogue(catalogue.files, catalogue, self.rejects, self.progress, price_parser=price_parser))
+
+    def _all_products(self, old: GraphTables, products: list[Product] | None) -> list[Product]:
+        if products is None:
+            return []
+        if self.options.prune or not old.products.num_rows:
+            return products
+        given = {product.key for product in products}
+        return products + [product for product in products_of(old.products) if product.key not in given]
+
+    def _incoming(
+        self,
+        old: GraphTables,
+        products: list[Product] | None,
+        source: FactSource | None,
+        events: EventsSource | None,
+        triples: Sequence[TriplesSource],
+    ) -> Incoming:
+        known = set() if self.options.prune and products is not None else set(old.product_keys.to_pylist())
+        known |= {product.key for product in products or ()}
+        table = None if products is None else products_table(products)
+        facts: Mapping[str, pa.Table] = {}
+        tree: Mapping[str, pa.Table] = {}
+        if source is not None and products is not None and table is not None:
+            read = self._timed("reading attributes", lambda: self.staging.extract(products, source, CATALOGUE, self.progress))
+            facts, table = read[0], _with_quantities(table, read[1])
+            tree = tree_tables(source.tree(), TREE, source.name) if isinstance(source, TreeSource) else {}
+        stated = self._timed("reading triples", lambda: self._triples(triples, known))
+        logs = self._timed("reading events", lambda: self._events(events, known))
+        timed = _timed_tables(logs)
+        return Incoming(table, facts, tree, stated, logs, timed)
+
+    def _triples(self, triples: Sequence[TriplesSource], known: set[str]) -> dict[str, pa.Table] | None:
+        sources = [source for source in triples if source.files]
+        if not sources:
+            return None
+        from kg.triples import read_triples
+
+        facts = (fact for source in sources for fact in read_triples(source.files, source, self.rejects))
+        return evidence_tables(self._of_known(facts, sources[0].files[0].path, known), TRIPLES)
+
+    def _of_known(self, facts: Iterable[Fact], file: str, known: set[str]) -> Iterable[Fact]:
+        for fact in facts:
+            if fact.relation.family is Family.TREE or fact.source_key in known:
+                yield fact
+            else:
+                row = {"item": fact.source_key, "relation": fact.relation.name, "entity": fact.target_key}
+                self.rejects.add(file, 0, "unknown product: the catalogue has no such key", row)
+
+    def _events(self, events: EventsSource | None, known: set[str]) -> list[pa.Table] | None:
+        if events is None or not events.files:
+            return None
+        from kg.event_files import read_events
+
+        # File by file: an event that stands in two files is one event, one that stands twice in a file happened twice.
+        with self.progress.stage("reading events", len(events.files)) as advance:
+            tables = []
+            for file in events.files:
+                tables.append(read_events([file], events, self.rejects, known))
+                advance(1)
+        return tables
+
+    def _write(self, new: GraphTables, record: dict[str, Any]) -> tuple[int, str]:
+        if self.options.dry_run:
+            return 0, Truth.digest_of(new)
+        written = self.truth.write(new, record)
+        self.staging.sweep()
+        return written.parts_written, written.digest
+
+    def _record(
+        self,
+        run: str,
+        source: FactSource | None,
+        changes: Changes,
+        sources: Sequence[CatalogueSource | EventsSource | TriplesSource | None],
+    ) -> dict[str, Any]:
+        """Where this state of the graph comes from, for the manifest (PROV-O: an activity, what it used, who did it)."""
+        files = [
+            {"role": type(source).__name__.removesuffix("Source").lower(), "path": file.path, "digest": _file_digest(file.path)}
+            for source in sources
+            if source is not None
+            for file in source.files
+        ]
+        return {
+            "run": run,
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "files": files,
+            "extractor": None if source is None else {"name": source.name, "digest": source.digest},
+            "changes": changes.to_dict(),
+            "rejected": self.rejects.count,
+        }
+
+
+def _made(given: FactSource | FactSourceFactory | None, products: Sequence[Product]) -> FactSource | None:
+    if given is None or isinstance(given, FactSource):
+        return given
+    return given(products)
+
+
+def _with_quantities(table: pa.Table, quantities: Mapping[str, str]) -> pa.Table:
+    """The catalogue's own quantity stays; where it has none, the one that was read."""
+    stated = zip(table.column("key").to_pylist(), table.column("quantity").to_pylist(), strict=True)
+    values = pa.array([own or quantities.get(key) for key, own in stated], pa.string())
+    return table.set_column(table.schema.get_field_index("quantity"), "quantity", values)
+
+
+def _timed_tables(logs: Sequence[pa.Table] | None) -> bool:
+    stated = [(log.schema.metadata or {}).get(b"timed") for log in logs or ()]
+    if len({value for value in stated if value is not None}) > 1:
+        raise InputError("Some event files have times and some only an order.", "Map the same kind of column for all event files.")
+    return b"false" not in stated
+
+
+def _run_digest(incoming: Incoming, source: FactSource | None, options: IngestOptions) -> str:
+    return digest_json(
+        {
+            "products": None if incoming.products is None else content_digest(incoming.products),
+            "triples": None if incoming.triples is None else {name: content_digest(t) for name, t in incoming.triples.items()},
+            "events": None if incoming.events is None else [content_digest(table) for table in incoming.events],
+            "extractor": None if source is None else source.digest,
+            "options": [options.prune, options.move_bands],
+        }
+    )
+
+
+def _file_digest(path: str) -> str | None:
+    if path == "-":
+        return None
+    import hashlib
+
+    with Path(path).open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def graph_counts(tables: GraphTables) -> tuple[dict[str, int], dict[str, int]]:
+    """How many nodes by label and edges by relation, events as the edges that they make."""
+    nodes = {str(Label.PRODUCT): tables.products.num_rows, str(Label.USER): tables.users.num_rows}
+    nodes |= {str(label): table.num_rows for label, table in tables.entities.items()}
+    edges = {name: table.num_rows for name, table in {**event_edges(tables), **tables.edges}.items()}
+    return ({name: n for name, n in nodes.items() if n}, dict(sorted(edges.items())))
