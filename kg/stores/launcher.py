@@ -226,7 +226,7 @@ def _configure(home: Path, bolt: int, http: int | None, read_only: bool) -> None
         "server.memory.pagecache.size=256m",
         "db.tx_log.preallocate=false",
         # Neo4j waits five seconds for late requests when it stops; nobody else talks to this one.
-        "internal.dbms.bolt.netty_server_shutdown_quiet_period=0s",
+        "internal.dbms.bolt.netty_server_shutdown_quiet_period=0",
         f"server.databases.default_to_read_only={'true' if read_only else 'false'}",
     ]
     if http:
@@ -288,7 +288,7 @@ def _wait(server: Server, timeout: float) -> None:
 
 
 def _last_lines(text: str, count: int) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("\tat ", "\t... "))]
     return " / ".join(lines[-count:]) or "it said nothing"
 
 
