@@ -225,7 +225,7 @@ def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
             return
         with _codec_errors(path, kind.codec):
             stream = io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw, "r"), kind.codec), 1 << 20)
-            first = stream.peek(4)[:4]  # type: ignore[attr-defined]
+            first = stream.peek(4)[:4]
         if not first:
             raise InputError(f"{path} is empty.", "Write it again; a table has at least a header.")
         _check_magic(path, kind, first)
@@ -384,5 +384,9 @@ def _without_broken_text(file: str, lines: Sequence[int], columns: dict[str, pa.
         rejects.rows += 1
         rejects.add(file, lines[place], f"not UTF-8: column {name}", whole.row(place))
     kept = whole.take([place for place in range(len(lines)) if place not in broken])
-    text = {n: a.cast(pa.large_string()) if pa.types.is_large_binary(a.type) else a for n, a in kept.columns.items()}
+    text: dict[str, Any] = {name: _as_text(array) for name, array in kept.columns.items()}
     return ColumnChunk(file, kept.lines, text)
+
+
+def _as_text(array: Any) -> Any:
+    return array.cast(pa.large_string()) if pa.types.is_large_binary(array.type) else array
