@@ -242,6 +242,6 @@ def _total(components: Mapping[str, Float32]) -> NDArray[np.float64]:
     return np.asarray(np.sum([part.astype(np.float64) for part in components.values()], axis=0))
 
 
-def _side(arrays: Mapping[str, NDArray[np.generic]], prefix: str) -> TowerSide:
+def _side(arrays: Arrays, prefix: str) -> TowerSide:
     names = ("text_map", "word_vectors", "entity_vectors", "relation_weights", "norms")
     return TowerSide(**{name: arrays[prefix + name] for name in names})

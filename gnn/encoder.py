@@ -1,0 +1,127 @@
+"""The tower: what turns text, facts and identity of a product into its two vectors.
+
+    v_i = (P f_i + Σ_t tfidf_it w_t + Σ_r w_r Σ_e Â_ie x_e + keep_i · id_i) / ‖·‖,  and q_j likewise with parameters of its own.
+
+f: dense text features. w_t: vector of a term, its SVD vector through P at the start plus a learnt rest. x_e: vector of an entity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gnn.config import GnnConfig
+from gnn.embeddings import ItemEdges
+from gnn.features import TextFeatures
+from gnn.layers import Operator, WeightedSum, orthogonal
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What both sides read, on the device.
+
+    Args:
+        dense: float32 [n_items, d_text].
+        words: operator [n_items, n_words], TF-IDF.
+        basis: float32 [n_words, k].
+        edges: for each relation, edge_index (int64 [2, m], entity row, item row) and Â (float32 [m]).
+    """
+
+    dense: Tensor
+    words: Operator | None
+    basis: Tensor
+    edges: tuple[tuple[Tensor, Tensor], ...]
+
+    @property
+    def n_items(self) -> int:
+        """How many products."""
+        return int(self.dense.shape[0])
+
+    @classmethod
+    def of(cls, features: TextFeatures, edges: ItemEdges, n_relations: int, item_rows: NDArray[np.int64], device: torch.device) -> Inputs:
+        """Move the features and edges of some products, in the order of their rows (int64 [n], ascending), to the device."""
+        of_edge = np.repeat(np.arange(len(edges.starts) - 1), np.diff(edges.starts))
+        places = np.full(len(edges.starts) - 1, -1)
+        places[item_rows] = np.arange(len(item_rows))
+        by_relation = []
+        for relation_place in range(n_relations):
+            wanted = (edges.relation_places == relation_place) & (places[of_edge] >= 0)
+            index = np.stack([edges.entity_rows[wanted], places[of_edge[wanted]]]).astype(np.int64)
+            by_relation.append((torch.from_numpy(index).to(device), torch.from_numpy(edges.weights[wanted]).to(device)))
+        return cls(
+            torch.from_numpy(np.array(features.dense[item_rows])).to(device),
+            Operator(features.words[item_rows], device) if features.words.shape[1] else None,
+            torch.from_numpy(np.array(features.word_basis)).to(device),
+            tuple(by_relation),
+        )
+
+
+class Side(nn.Module):
+    """One side of the tower (source or target).
+
+    Args:
+        inputs: for the shapes.
+        n_entities: rows of the entity table.
+        config: dim and dropouts.
+        start: float32 [d_text + k, dim], what P starts as.
+    """
+
+    def __init__(self, inputs: Inputs, n_entities: int, config: GnnConfig, start: Tensor) -> None:
+        super().__init__()
+        d_text, n_words = inputs.dense.shape[1], inputs.basis.shape[0]
+        self.config = config
+        self.text_map = nn.Parameter(start[:d_text].clone())
+        self.word_map = nn.Parameter(start[d_text:].clone())
+        self.word_rest = nn.Parameter(torch.zeros(n_words, config.dim))
+        self.entity_vectors = nn.Parameter(torch.zeros(n_entities, config.dim))
+        self.relation_weights = nn.Parameter(torch.ones(len(inputs.edges)))
+        self.identity = nn.Parameter(torch.zeros(inputs.n_items, config.dim))
+        self.gather = WeightedSum()
+
+    def word_vectors(self, inputs: Inputs) -> Tensor:
+        """Vectors of the terms (float [n_words, dim])."""
+        return inputs.basis @ self.word_map + self.word_rest
+
+    def components(self, inputs: Inputs, word_keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Text and entity component of every product, before the norm.
+
+        Args:
+            inputs: features and edges.
+            word_keep: float [n_words, 1], 0 for terms left out in this step, scaled up otherwise; None keeps all.
+
+        Returns:
+            two float tensors [n_items, dim].
+        """
+        text = inputs.dense @ self.text_map  # [n_items, dim]
+        if inputs.words is not None:
+            vectors = self.word_vectors(inputs)  # [n_words, dim]
+            text = text + inputs.words @ (vectors if word_keep is None else vectors * word_keep)
+        entity = torch.zeros_like(text)
+        for place, (index, weight) in enumerate(inputs.edges):
+            entity = entity + self.relation_weights[place] * self.gather(self.entity_vectors, index, weight, inputs.n_items)
+        return text, entity
+
+    def forward(self, inputs: Inputs, generator: torch.Generator) -> Tensor:
+        """Unit vectors for one training step, with dropouts (float [n_items, dim]); the inputs are the known products."""
+        word_keep = None  # what is dropped is drawn on the CPU: the same on every device
+        if inputs.words is not None and self.config.word_dropout > 0:
+            kept = torch.rand(len(self.word_rest), 1, generator=generator) >= self.config.word_dropout
+            word_keep = kept.to(inputs.dense) / (1 - self.config.word_dropout)
+        text, entity = self.components(inputs, word_keep)
+        keep = (torch.rand(inputs.n_items, 1, generator=generator) >= self.config.identity_dropout).to(inputs.dense)
+        return nn.functional.normalize(text + entity + keep * self.identity, dim=1)
+
+
+class Tower(nn.Module):
+    """Both sides; the source starts as a copy of the target."""
+
+    def __init__(self, inputs: Inputs, n_entities: int, config: GnnConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        rows = inputs.dense.shape[1] + inputs.basis.shape[1]
+        start = orthogonal(rows, config.dim, generator).to(inputs.dense.device)
+        self.source = Side(inputs, n_entities, config, start)
+        self.target = Side(inputs, n_entities, config, start)

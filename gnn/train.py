@@ -1,0 +1,245 @@
+"""The fit, from a snapshot to an embedding table, read from top to bottom."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gnn.batches import Batches
+from gnn.checkpoint import Checkpoint
+from gnn.config import GnnConfig
+from gnn.embeddings import COMPONENTS, EmbeddingTable, ItemEdges, TowerSide, check_finite
+from gnn.encoder import Inputs, Side, Tower
+from gnn.features import TextFeatures
+from gnn.layers import Operator
+from gnn.losses import history_softmax
+from gnn.tensors import entity_idf, item_edges
+from gnn.validation import Part, Validation
+from kg.digest import digest_bytes
+from kg.errors import EngineError, StateError
+from kg.progress import SILENT, Progress
+from kg.seeds import derive
+from kg.snapshot import GraphSnapshot
+
+
+def fit(
+    snapshot: GraphSnapshot,
+    text_features: TextFeatures | NDArray[np.float32],
+    config: GnnConfig | None = None,
+    progress: Progress = SILENT,
+    valid: Validation | None = None,
+    checkpoint: Path | None = None,
+) -> EmbeddingTable:
+    """Train the tower and embed every product.
+
+    A snapshot without events, or in which nobody has two products, is embedded untrained (text through an orthogonal map).
+
+    Args:
+        snapshot: the graph; its events are all that is learnt from.
+        text_features: of all products in the order of their rows; an array (float32 [n_items, d]) means dense vectors only.
+        config: settings; the defaults when None.
+        progress: hears a stage "gnn" in steps.
+        valid: a held-out part; the fit stops when it gains nothing any more and keeps the best step.
+        checkpoint: folder for the state of an unfinished fit; a fit of the same things resumes there.
+
+    Returns:
+        The table, without any tensor in it.
+
+    Raises:
+        StateError: features of another number of products, or a fit that diverged.
+        InputError: a feature that is not finite.
+        EngineError: the device is not there.
+    """
+    config = config or GnnConfig()
+    features = text_features if isinstance(text_features, TextFeatures) else TextFeatures.of_vectors(text_features)
+    if len(features) != snapshot.n_items:
+        raise StateError(f"There are text features of {len(features)} products, but {snapshot.n_items} products.")
+    check_finite([("text features", features.dense), ("word weights", features.words.data), ("word vectors", features.word_basis)])
+
+    device = choose_device(config.device)
+    relations = tuple(snapshot.facts())
+    idf = entity_idf(snapshot, relations)  # [n_relations, n_entities]
+    edges = item_edges(snapshot, relations, idf)
+    known_rows = np.flatnonzero(snapshot.item_event_counts > 0)  # [n_known]
+    histories = _histories(snapshot, known_rows)  # [n_people, n_known], two products or more each
+
+    trained = Inputs.of(features, edges, len(relations), known_rows, device)
+    everything = Inputs.of(features, edges, len(relations), np.arange(snapshot.n_items), device)
+    random = torch.Generator().manual_seed(derive(config.seed, "gnn start"))
+    tower = Tower(trained, snapshot.n_entities, config, random).to(device)
+
+    report: dict[str, object] = {"people": int(histories.shape[0]), "known_products": len(known_rows)}
+    if histories.shape[0] and len(known_rows) > 1:
+        key = digest_bytes(snapshot.digest.encode(), features.digest.encode(), config.digest.encode())
+        kept = Checkpoint(checkpoint, key) if checkpoint is not None else None
+        parts = valid.parts(snapshot) if valid is not None else {}
+        report |= _train(tower, trained, everything, histories, known_rows, config, progress, parts, kept)
+    else:
+        progress.note("Nobody has two products, so the GNN is not trained; products are alike as far as their texts are.")
+        report |= {"steps": 0}
+    return _table(tower, everything, snapshot, features, relations, idf, edges, known_rows, {"config": config.to_dict(), **report})
+
+
+def _train(
+    tower: Tower,
+    inputs: Inputs,
+    everything: Inputs,
+    histories: sp.csr_array,
+    known_rows: NDArray[np.int64],
+    config: GnnConfig,
+    progress: Progress,
+    valid: dict[str, Part],
+    checkpoint: Checkpoint | None,
+) -> dict[str, object]:
+    """Adam over `config.steps` steps; leaves the best parameters in the tower and says how it went."""
+    device = inputs.dense.device
+    slow = [side.word_rest for side in (tower.source, tower.target)]
+    fast = [p for p in tower.parameters() if all(p is not word_rest for word_rest in slow)]
+    optimiser = torch.optim.Adam(
+        [{"params": fast, "lr": config.learning_rate}, {"params": slow, "lr": config.word_learning_rate}], weight_decay=config.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1.0, (step + 1) / (config.warmup + 1)) * max(0.0, 1 - step / config.steps)
+    )
+    batches, precision, started = Batches(histories, config), logits_dtype(config.logits, device), time.monotonic()
+    first = checkpoint.restore(tower, optimiser, schedule) if checkpoint else 0
+    best, best_step, best_state, loss_value, step = -1.0, 0, None, math.nan, first
+    with progress.stage("gnn", config.steps) as advance:
+        advance(first)
+        for step in range(first, config.steps):
+            batch = batches.draw(step)
+            random = torch.Generator().manual_seed(derive(config.seed, f"gnn dropout {step}"))
+            q = tower.source(inputs, random)  # [n_known, d], unit rows
+            v = tower.target(inputs, random)  # [n_known, d], unit rows
+            people = torch.nn.functional.normalize(Operator(batch.inputs, device) @ q, dim=1)  # [b, d]
+            columns = torch.from_numpy(batch.columns).to(device)
+            candidates = v if len(columns) == len(v) else v[columns]  # [c, d]
+            scaled = people / config.temperature
+            logits = scaled.to(precision) @ candidates.to(precision).T  # [b, c]
+            target_people = torch.from_numpy(batch.target_people).to(device)
+            target_columns = torch.from_numpy(batch.target_columns).to(device)
+            wanted = (scaled[target_people] * candidates[target_columns]).sum(1)  # [t]
+            loss = history_softmax(logits, wanted, target_people, torch.from_numpy(batch.seen).to(device))
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            loss_value = float(loss.detach())
+            if not math.isfinite(loss_value):
+                raise StateError(f"The GNN's fit diverged at step {step + 1}.", "Lower learning_rate, or check the text features.")
+            advance(1)
+            if (step + 1) % config.check_every == 0 or step + 1 == config.steps:
+                if checkpoint:
+                    checkpoint.keep(step + 1, tower, optimiser)
+                score = _validate(tower, everything, known_rows, valid)
+                if score > best:
+                    best, best_step = score, step + 1
+                    best_state = {name: value.detach().clone() for name, value in tower.state_dict().items()}
+                elif valid and (step + 1 - best_step) >= config.patience * config.check_every:
+                    break
+    if best_state is not None and valid:
+        tower.load_state_dict(best_state)
+    if checkpoint:
+        checkpoint.drop()
+    report: dict[str, object] = {"steps": step + 1, "loss": loss_value, "seconds": time.monotonic() - started}
+    return report | ({"valid": best, "best_step": best_step} if valid else {})
+
+
+def _validate(tower: Tower, inputs: Inputs, known_rows: NDArray[np.int64], parts: dict[str, Part]) -> float:
+    """Mean NDCG@20 over the parts; 0 without any."""
+    if not parts:
+        return 0.0
+    with torch.no_grad():
+        source, target = (sum_of(_components(side, inputs, known_rows)[0]) for side in (tower.source, tower.target))
+    return float(np.mean([part.ndcg(source, target) for part in parts.values()]))
+
+
+def _components(side: Side, inputs: Inputs, known_rows: NDArray[np.int64]) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
+    """Components divided by the norm (float32 [n_items, d] each) and the norms (float32 [n_items])."""
+    text, entity = (part.detach().cpu().double().numpy() for part in side.components(inputs))
+    identity = np.zeros_like(text)
+    identity[known_rows] = _array(side.identity)
+    norms = np.linalg.norm(text + entity + identity, axis=1).astype(np.float32)
+    norms[norms < 1e-12] = 1.0
+    parts = zip(COMPONENTS, (text, entity, identity), strict=True)
+    return {name: (part / norms[:, None].astype(np.float64)).astype(np.float32) for name, part in parts}, norms
+
+
+def _table(
+    tower: Tower,
+    inputs: Inputs,
+    snapshot: GraphSnapshot,
+    features: TextFeatures,
+    relations: tuple[str, ...],
+    idf: NDArray[np.float32],
+    edges: ItemEdges,
+    known_rows: NDArray[np.int64],
+    settings: dict[str, object],
+) -> EmbeddingTable:
+    components, sides = {}, {}
+    with torch.no_grad():
+        for name, side in (("source", tower.source), ("target", tower.target)):
+            components[name], norms = _components(side, inputs, known_rows)
+            sides[name] = TowerSide(
+                _array(side.text_map),
+                _array(side.word_vectors(inputs)),
+                _array(side.entity_vectors),
+                _array(side.relation_weights),
+                norms,
+            )
+    known = np.zeros(snapshot.n_items, np.bool_)
+    known[known_rows] = True
+    return EmbeddingTable(
+        snapshot.digest,
+        features.digest,
+        components["source"],
+        components["target"],
+        sides["source"],
+        sides["target"],
+        relations,
+        idf,
+        edges,
+        known,
+        settings,
+    )
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    return np.ascontiguousarray(tensor.detach().cpu().numpy(), np.float32)
+
+
+def _histories(snapshot: GraphSnapshot, known_rows: NDArray[np.int64]) -> sp.csr_array:
+    """Histories over known products of the people who have two or more (CSR [n_people, n_known])."""
+    seen = sp.csr_array(snapshot.interactions[:, known_rows])
+    return sp.csr_array(seen[np.flatnonzero(np.diff(seen.indptr) >= 2)])
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a setting: "auto" is CUDA, then MPS, then the CPU.
+
+    Raises:
+        EngineError: a device that this machine does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}.get(name.split(":")[0])
+    if there is not None and not there():
+        raise EngineError(f"This machine has no device {name!r} for torch.", "Use --device auto or --device cpu.")
+    return torch.device(name)
+
+
+def logits_dtype(name: str, device: torch.device) -> torch.dtype:
+    """Precision of the logits: bfloat16 where the hardware multiplies it, else float32."""
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    supported = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if supported else torch.float32

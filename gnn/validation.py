@@ -1,0 +1,84 @@
+"""How good the tower is on a held-out part, while it is trained: NDCG@20 over all candidates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from kg.errors import StateError
+from kg.seeds import generator
+from kg.snapshot import GraphSnapshot
+
+K = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """User–product pairs that the snapshot's events do not hold.
+
+    Args:
+        user_rows: int32 [m].
+        item_rows: int32 [m].
+        people: how many people of each part are looked at; more are sampled.
+
+    Raises:
+        StateError: arrays of different length.
+    """
+
+    user_rows: NDArray[np.int32]
+    item_rows: NDArray[np.int32]
+    people: int = 2000
+
+    def __post_init__(self) -> None:
+        if len(self.user_rows) != len(self.item_rows):
+            raise StateError("A validation part needs one product for each user.")
+
+    def parts(self, snapshot: GraphSnapshot) -> dict[str, Part]:
+        """Its pairs of new products ("cold") and of known ones ("warm"), each with its candidates; empty parts are left out."""
+        known = snapshot.item_event_counts > 0
+        found = {}
+        for name, candidates in (("cold", ~known), ("warm", known)):
+            inside = candidates[self.item_rows] & (self.user_rows >= 0)
+            users, items = self.user_rows[inside], self.item_rows[inside]
+            people = np.unique(users)
+            if len(people) > self.people:
+                people = np.sort(generator(0, "gnn validation").choice(people, self.people, replace=False))
+            if len(people):
+                shape = (snapshot.n_users, snapshot.n_items)
+                truth = sp.csr_array((np.ones(len(users), np.float32), (users, items)), shape=shape)[people][:, candidates]
+                history = snapshot.interactions[people]
+                found[name] = Part(history, truth, np.flatnonzero(candidates))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One part: histories (CSR [people, n_items]), truth (CSR [people, candidates]), candidates (int64, item rows)."""
+
+    history: sp.csr_array
+    truth: sp.csr_array
+    candidates: NDArray[np.int64]
+
+    def ndcg(self, source: NDArray[np.float32], target: NDArray[np.float32]) -> float:
+        """Mean NDCG@20 of the inner-product ranking, 0 to 1, higher is better; products of the history are no candidates.
+
+        Args:
+            source, target: float32 [n_items, d].
+        """
+        discounts = 1 / np.log2(np.arange(2, K + 2))
+        ideal = np.cumsum(discounts)
+        people = self.history @ source
+        total, k = 0.0, min(K, len(self.candidates))
+        for start in range(0, len(people), 512):
+            part = slice(start, start + 512)
+            scores = people[part] @ target[self.candidates].T
+            scores[self.history[part][:, self.candidates].toarray() > 0] = -np.inf
+            top = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+            order = np.argsort(-np.take_along_axis(scores, top, 1), axis=1, kind="stable")
+            wanted = self.truth[part].toarray() > 0
+            hits = np.take_along_axis(wanted, np.take_along_axis(top, order, 1), 1)
+            total += float(((hits * discounts[:k]).sum(1) / ideal[np.clip(wanted.sum(1), 1, K) - 1]).sum())
+        return total / len(people)
