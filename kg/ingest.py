@@ -18,7 +18,7 @@ from kg.errors import InputError
 from kg.event_edges import event_edges
 from kg.merge import CATALOGUE, TREE, TRIPLES, Incoming, compare, merge
 from kg.model import Fact, Product
-from kg.ontology import Family, Label
+from kg.ontology import Family, Label, Rel
 from kg.progress import SILENT, Progress
 from kg.rejects import Rejects
 from kg.staged import FactSource, Staging, TreeSource
@@ -210,11 +210,13 @@ class _Ingest:
 
     def _of_known(self, facts: Iterable[Fact], file: str, known: set[str]) -> Iterable[Fact]:
         for fact in facts:
-            if fact.relation.family is Family.TREE or fact.source_key in known:
-                yield fact
-            else:
-                row = {"item": fact.source_key, "relation": fact.relation.name, "entity": fact.target_key}
+            row = {"item": fact.source_key, "relation": fact.relation.name, "entity": fact.target_key}
+            if fact.relation.name == Rel.IN_PRICE_BAND:
+                self.rejects.add(file, 0, "price band: clew lays its own bands from the prices", row)
+            elif fact.relation.family is not Family.TREE and fact.source_key not in known:
                 self.rejects.add(file, 0, "unknown product: the catalogue has no such key", row)
+            else:
+                yield fact
 
     def _events(self, events: EventsSource | None, known: set[str]) -> list[pa.Table] | None:
         if events is None or not events.files:
