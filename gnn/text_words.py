@@ -25,12 +25,13 @@ _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0900-\u0dff"
 _TOKEN = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[\w{_MARKS}]){{2,}}")
 _UNSPACED_CHARACTER = re.compile(rf"[{_UNSPACED}]\Z")
+_SIGNS = str.maketrans("™®©℠", "    ")  # NFKC would make letters of them: "Shave™" → "shavetm"
 MAX_TERMS = 200_000
 
 
 def tokens(text: str) -> list[str]:
     """Words of two or more characters, casefolded, NFKC; a character of Chinese, Japanese or Thai is a token of its own."""
-    return _TOKEN.findall(unicodedata.normalize("NFKC", text).lower())
+    return _TOKEN.findall(unicodedata.normalize("NFKC", text.translate(_SIGNS)).lower())
 
 
 def terms(text: str) -> list[str]:
