@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -157,8 +158,12 @@ def _validate(tower: Tower, inputs: Inputs, known_rows: NDArray[np.int64], parts
     if not parts:
         return 0.0
     with torch.no_grad():
-        source, target = (sum_of(_components(side, inputs, known_rows)[0]) for side in (tower.source, tower.target))
+        source, target = (_sum(_components(side, inputs, known_rows)[0]) for side in (tower.source, tower.target))
     return float(np.mean([part.ndcg(source, target) for part in parts.values()]))
+
+
+def _sum(components: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    return cast(NDArray[np.float32], sum(components.values()))
 
 
 def _components(side: Side, inputs: Inputs, known_rows: NDArray[np.int64]) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
@@ -229,8 +234,8 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}.get(name.split(":")[0])
-    if there is not None and not there():
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}.get(name.split(":")[0], True)
+    if not there:
         raise EngineError(f"This machine has no device {name!r} for torch.", "Use --device auto or --device cpu.")
     return torch.device(name)
 
