@@ -7,7 +7,7 @@ all parts that are not shown are `rest.other_paths`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
@@ -26,6 +26,7 @@ MERGED = 6  # starts of a merged path at most
 MERGE_SHARE = 0.1  # of the strongest start, below which another is left out of a merged path
 ALIKE = 0.5  # what a path is worth beside a stronger one of the same kind
 
+People = Callable[[], int | None]
 Chain = tuple[tuple[str, str, str, int], ...]
 
 
@@ -77,7 +78,7 @@ class Explainer:
         self.brand_of = lru_cache(4096)(self._brand_of)
 
     def explain(
-        self, parts: Parts, asker: Asker, limit: int = 3, all_paths: bool = False, lang: str = "en", people: int | None = None
+        self, parts: Parts, asker: Asker, limit: int = 3, all_paths: bool = False, lang: str = "en", people: People | None = None
     ) -> Explanation:
         """The explanation of one score.
 
@@ -87,7 +88,7 @@ class Explainer:
             limit: how many paths to show.
             all_paths: show each part as a path of its own, so that `rest.other_paths` is 0.
             lang: language of the sentences.
-            people: how many people have the candidate, for a reason that is no path; None to keep it to oneself.
+            people: how many people have the candidate, asked only for a reason that is no path; None to keep it to oneself.
         """
         groups = [_single(part) for part in parts.paths] if all_paths else merged(parts.paths)
         chosen = sorted(groups, key=lambda g: -g.contribution) if all_paths else self._choose(groups, limit)

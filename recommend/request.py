@@ -44,6 +44,7 @@ class Request:
         all_paths: show every path, one by one; `explain` then has no say.
         lang: language of the sentences, "en" or "zh".
         max_per_brand: at most so many recommendations of one brand, None for no limit.
+        out_of_stock: recommend products that are not available, too.
 
     Raises:
         UsageError: none or several questions, or a setting out of range.
@@ -63,6 +64,7 @@ class Request:
     all_paths: bool = False
     lang: str = "en"
     max_per_brand: int | None = None
+    out_of_stock: bool = False
 
     def __post_init__(self) -> None:
         self._check_question()

@@ -95,14 +95,14 @@ class Wording:
         """One path as a sentence."""
         return self._sentence("", self._clauses(path, self._say.after_opening))
 
-    def reason(self, paths: Sequence[Path], rest: Rest, score: float, people: int | None = None) -> str:
+    def reason(self, paths: Sequence[Path], rest: Rest, score: float, people: Callable[[], int | None] | None = None) -> str:
         """Why a product is recommended: the strongest path, the second where it weighs, "mainly" where the figures back it.
 
         Args:
             paths: the shown paths, strongest first.
             rest: what is not a shown path.
             score: the whole score; the margin is what it has above `rest.baseline`.
-            people: how many people have the product, None to keep it to oneself.
+            people: says how many people have the product, or None to keep it to oneself; asked only when popularity is the reason.
         """
         told = [path for path in paths if path.contribution > 0]
         if not told:
@@ -118,13 +118,13 @@ class Wording:
             return first + gap + self._sentence(self._say.also, self._clauses(told[1], self._say.after_opening))
         return first
 
-    def _without_path(self, rest: Rest, people: int | None) -> str:
+    def _without_path(self, rest: Rest, people: Callable[[], int | None] | None) -> str:
         parts = {"other_paths": rest.other_paths, "text": rest.text, "popularity": rest.popularity, "latent": rest.latent}
         name = max(parts, key=lambda part: parts[part])
         if parts[name] <= 0:
             name = "baseline"
-        if name == "popularity" and people is not None:
-            return self._say.missing["popularity:count"].format(people=self._say.people.format(n=f"{people:,}"))
+        if name == "popularity" and people is not None and (count := people()) is not None:
+            return self._say.missing["popularity:count"].format(people=self._say.people.format(n=f"{count:,}"))
         return self._say.missing[name]
 
     def _sentence(self, lead: str, clauses: str) -> str:

@@ -204,6 +204,6 @@ def test_a_new_product_shows_its_own_facts() -> None:
 
 def test_a_score_without_a_path_says_what_it_is_made_of() -> None:
     explainer = Explainer(GRAPH)
-    assert explainer.explain(parts(popularity=0.5), PERSON, people=37).reason == "It is popular here: 37 people bought it."
+    assert explainer.explain(parts(popularity=0.5), PERSON, people=lambda: 37).reason == "It is popular here: 37 people bought it."
     assert "no single fact" in explainer.explain(parts(latent=0.5), PERSON).reason
     assert explainer.explain(parts(), PERSON).rest == Rest(0.0, 0.0, 0.0, 0.0, 0.0)

@@ -59,20 +59,52 @@ CASES: list[tuple[str, Voice, list[Path]]] = [
     ("a shared colour, of something looked at", "you", [fact_path(0.3, CAR, Label.COLOR, Rel.HAS_COLOR, "red", Rel.VIEWED)]),
     ("a shared size, of something in the cart", "you", [fact_path(0.3, CAR, Label.SIZE, Rel.HAS_SIZE, "XL", Rel.CARTED)]),
     ("a price band, of something rated", "you", [fact_path(0.3, CAR, Label.PRICE_BAND, Rel.IN_PRICE_BAND, "10 to 15 USD", Rel.RATED)]),
-    ("a relation of a triples file, of an event that only this shop has", "you", [fact_path(0.3, CAR, Label.ENTITY, "DESIGNED_BY", "J. Doe", "RENTED")]),
+    (
+        "a relation of a triples file, of an event that only this shop has",
+        "you",
+        [fact_path(0.3, CAR, Label.ENTITY, "DESIGNED_BY", "J. Doe", "RENTED")],
+    ),
     ("two products with one brand", "you", [fact_path(0.6, TRACTOR, Label.BRAND, Rel.HAS_BRAND, "LEGO", also=(Also(CAR, 0.2),))]),
     ("four products with one brand", "you", [fact_path(0.3, TRACTOR, Label.BRAND, Rel.HAS_BRAND, "LEGO", also=MANY)]),
-    ("a material and the wider one it belongs to", "you", [Path(0.3, "v", Rel.MADE_OF, (USER, CAR, *MERINO, THIS), (bought(), Edge(Rel.MADE_OF, "out"), Edge(Rel.KIND_OF, "out"), Edge(Rel.MADE_OF, "in")))]),
+    (
+        "a material and the wider one it belongs to",
+        "you",
+        [
+            Path(
+                0.3,
+                "v",
+                Rel.MADE_OF,
+                (USER, CAR, *MERINO, THIS),
+                (bought(), Edge(Rel.MADE_OF, "out"), Edge(Rel.KIND_OF, "out"), Edge(Rel.MADE_OF, "in")),
+            )
+        ],
+    ),
     ("many people", "you", [path(0.3, (USER, CAR, THIS), bought(), link(Rel.CO_BOUGHT, 1204))]),
     ("few people", "you", [path(0.3, (USER, CAR, THIS), bought(), link(Rel.CO_BOUGHT, "others"))]),
-    ("people of several products are not counted together", "you", [path(0.3, (USER, CAR, THIS), bought(), link(Rel.CO_BOUGHT, 14), also=(Also(TRAIN, 0.1),))]),
+    (
+        "people of several products are not counted together",
+        "you",
+        [path(0.3, (USER, CAR, THIS), bought(), link(Rel.CO_BOUGHT, 14), also=(Also(TRAIN, 0.1),))],
+    ),
     ("bought next", "you", [path(0.3, (USER, CAR, THIS), bought(), link(Rel.NEXT_BOUGHT, 6))]),
     ("the shop's own list", "you", [path(0.3, (USER, CAR, THIS), bought(), link(Rel.BOUGHT_TOGETHER, derived=False))]),
-    ("alike in three words", "you", [path(0.3, (USER, CAR, THIS), bought(), link(Rel.SIMILAR_TEXT, words=("lego", "kids", "creator", "toy")))]),
+    (
+        "alike in three words",
+        "you",
+        [path(0.3, (USER, CAR, THIS), bought(), link(Rel.SIMILAR_TEXT, words=("lego", "kids", "creator", "toy")))],
+    ),
     ("alike in one word", "you", [path(0.3, (USER, CAR, THIS), bought(), link(Rel.SIMILAR_TEXT, words=("lego",)))]),
     ("alike, and nobody knows by which words", "you", [path(0.3, (USER, CAR, THIS), bought(), link(Rel.SIMILAR_TEXT, words=()))]),
-    ("through what others bought to something alike", "you", [path(0.3, (USER, CAR, TRACTOR, THIS), bought(), link(Rel.CO_BOUGHT, 7), link(Rel.SIMILAR_TEXT, words=("lego", "city")))]),
-    ("through something alike to what others bought", "you", [path(0.3, (USER, CAR, TRACTOR, THIS), bought(), link(Rel.SIMILAR_TEXT, words=()), link(Rel.CO_BOUGHT, "others"))]),
+    (
+        "through what others bought to something alike",
+        "you",
+        [path(0.3, (USER, CAR, TRACTOR, THIS), bought(), link(Rel.CO_BOUGHT, 7), link(Rel.SIMILAR_TEXT, words=("lego", "city")))],
+    ),
+    (
+        "through something alike to what others bought",
+        "you",
+        [path(0.3, (USER, CAR, TRACTOR, THIS), bought(), link(Rel.SIMILAR_TEXT, words=()), link(Rel.CO_BOUGHT, "others"))],
+    ),
     ("a first reason that is the main one, and a second", "you", [LEGO, path(0.2, (USER, CAR, THIS), bought(), link(Rel.CO_BOUGHT, 14))]),
     ("a second reason too weak to be told", "you", [LEGO, path(0.05, (USER, CAR, THIS), bought(), link(Rel.CO_BOUGHT, 14))]),
     ("a session", "session", [path(0.3, (SESSION, CAR, THIS), bought(), link(Rel.CO_BOUGHT, 14))]),
@@ -82,11 +114,19 @@ CASES: list[tuple[str, Voice, list[Path]]] = [
     ("a question about a product: words", "item", [path(0.3, (CAR, THIS), link(Rel.SIMILAR_TEXT, words=("lego", "toy")))]),
     ("words that stand in the product", "text", [path(0.3, (QUERY, THIS), Edge(Rel.MATCHES, "out", words=("stainless", "bottle")))]),
     ("words that are only near", "text", [path(0.3, (QUERY, THIS), Edge(Rel.MATCHES, "out", words=()))]),
-    ("words that name a brand", "text", [Path(0.3, "v", Rel.HAS_BRAND, (QUERY, LEGO.nodes[2], THIS), (Edge(Rel.MATCHES, "out", words=("lego",)), LEGO.edges[2]))]),
+    (
+        "words that name a brand",
+        "text",
+        [Path(0.3, "v", Rel.HAS_BRAND, (QUERY, LEGO.nodes[2], THIS), (Edge(Rel.MATCHES, "out", words=("lego",)), LEGO.edges[2]))],
+    ),
     ("a title in Chinese", "you", [path(0.3, (USER, SOCKS, THIS), bought(), link(Rel.CO_BOUGHT, 14))]),
-    ("a title with a terminal escape and markup", "you", [path(0.3, (USER, Node(Label.PRODUCT, "p7", "\x1b[31mRed[/b] <b>cup</b>\n\u202egnp"), THIS), bought(), link(Rel.CO_BOUGHT, 14))]),
+    (
+        "a title with a terminal escape and markup",
+        "you",
+        [path(0.3, (USER, Node(Label.PRODUCT, "p7", "\x1b[31mRed[/b] <b>cup</b>\n\u202egnp"), THIS), bought(), link(Rel.CO_BOUGHT, 14))],
+    ),
     ("nothing but popularity", "you", []),
-]  # fmt: skip
+]
 RESTS = {"nothing but popularity": Rest(0, 0, 1.0, 0, 0.0)}
 
 
@@ -95,7 +135,7 @@ def told() -> Iterator[str]:
         yield f"# {name}"
         for lang in ("en", "zh"):
             wording = Wording(lang, voice, BRANDS.get)
-            yield wording.reason(paths, RESTS.get(name, Rest(0, 0, 0, 0, 0.1)), 1.1, 37)
+            yield wording.reason(paths, RESTS.get(name, Rest(0, 0, 0, 0, 0.1)), 1.1, lambda: 37)
         yield ""
 
 

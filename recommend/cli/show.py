@@ -1,0 +1,222 @@
+"""Answers as text for a terminal or a pipe: folded to its width, coloured only where colour is wanted, nothing from outside obeyed."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from kg.ontology import Label
+from recommend.result import Answer, Buyer, Edge, Explanation, NewProductAnswer, Path, Recommendation
+from recommend.wording import entity_words, relation_words, short_title, shown
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+    from rich.tree import Tree
+
+BAR = 12  # columns of a bar
+MIN_WIDTH, MAX_WIDTH = 40, 100
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "CNY": "¥", "JPY": "¥"}
+_REST = {
+    "other_paths": "other paths, not shown",
+    "text": "likeness to the words themselves",
+    "popularity": "popularity, whoever asks",
+    "latent": "what nobody can name",
+    "baseline": "what the mean product gets",
+}
+
+
+def rendered(*parts: RenderableType, width: int | None = None) -> str:
+    """Rich renderables as text: as wide as the terminal (80 columns in a pipe), with colours only on a terminal without NO_COLOR."""
+    from rich.console import Console
+
+    columns = width or min(max(shutil.get_terminal_size((80, 24)).columns, MIN_WIDTH), MAX_WIDTH)
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=columns, force_terminal=colour, no_color=not colour, highlight=False, markup=False, emoji=False)
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").split("\n"))
+
+
+def text(value: str, style: str = "") -> Text:
+    """A piece of text; what comes from outside is shown and never obeyed."""
+    from rich.text import Text
+
+    return Text(shown(value), style)
+
+
+def price_words(item: Recommendation) -> str:
+    """A price as people write it; empty without one."""
+    price = item.price
+    if price is None:
+        return ""
+    sign = _SIGNS.get(price.currency or "", "")
+    code = "" if sign else f" {price.currency or ''}".rstrip()
+    bounds = [f"{sign}{value:,.2f}{code}" for value in (price.low, price.high) if value is not None]
+    return bounds[0] if len(set(bounds)) == 1 else " to ".join(bounds)
+
+
+def shares(explanation: Explanation) -> str:
+    """What the score is made of, in hundredths of its margin over the mean product: "36 % brand LEGO · 20 % bought together"."""
+    margin = explanation.score - explanation.rest.baseline
+    if margin <= 0:
+        return ""
+    rest = explanation.rest
+    parts = [(path.contribution, path_name(path)) for path in explanation.paths]
+    parts += [(rest.other_paths, "other paths"), (rest.text, "text"), (rest.popularity, "popularity"), (rest.latent, "unnamed")]
+    return " · ".join(f"{value / margin:.0%} {name}" for value, name in parts if round(100 * value / margin))
+
+
+def path_name(path: Path) -> str:
+    """A path in two or three words."""
+    entity = next((node for node in path.nodes if node.label not in (Label.USER, Label.PRODUCT, Label.QUERY)), None)
+    if entity is not None:
+        return f"{entity.label.lower()} {short_title(entity_words(entity.name or entity.key), limit=24)}"
+    own = 2 if path.nodes[0].label == Label.USER and path.edges[0].relation != path.relation else 1
+    names = [relation_words(edge.relation) for edge in path.edges[own - 1 :]]
+    return " + ".join(names)
+
+
+def answer_text(answer: Answer) -> str:
+    """The answer of `clew recommend`."""
+    from rich.table import Table
+
+    head = text(_asked(answer), "bold")
+    notes = [text(note, "yellow") for note in ((answer.fallback,) if answer.fallback else ()) + answer.notes]
+    if not answer.items:
+        return rendered(head, *notes, text("Nothing is left to recommend."))
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(justify="right", style="dim")
+    grid.add_column(overflow="fold")
+    for item in answer.items:
+        grid.add_row(str(item.rank), _item(item))
+    return rendered(head, *notes, "", grid)
+
+
+def _asked(answer: Answer) -> str:
+    request = answer.request
+    what = {
+        "user_key": lambda: f"for {request.user_key}",
+        "history": lambda: f"for a session of {len(request.history or ())}",
+        "item_key": lambda: f"like {request.item_key}",
+        "text": lambda: f"for “{short_title(request.text or '', limit=40)}”",
+    }[request.question]()
+    return f"{len(answer.items)} recommendations {what} ({str(answer.branch).replace('_', ' ')})"
+
+
+def _item(item: Recommendation) -> Text:
+    from rich.text import Text
+
+    tags = "  ".join(tag for tag in (price_words(item), "never bought so far" if item.cold else "") if tag)
+    body = Text()
+    body.append(shown(item.title), "bold")
+    body.append(f"\n{shown(item.item_key)}  {tags}".rstrip(), "cyan")
+    body.append("\n" + item.reason)
+    made_of = shares(item.explanation)
+    if made_of:
+        body.append("\n" + made_of, "dim")
+    body.append("\n")
+    return body
+
+
+def new_product_text(answer: NewProductAnswer) -> str:
+    """The answer of `clew recommend --new-product`."""
+    from rich.table import Table
+
+    product = answer.request.new_product
+    assert product is not None
+    parts: list[RenderableType] = [text(product.title, "bold"), *(text(note, "yellow") for note in answer.notes)]
+    read = [f"{m['attribute'].replace('_', ' ')} {m['value']}" for m in answer.mentions if m.get("accepted", True)]
+    parts.append(text("read out of it: " + (", ".join(dict.fromkeys(read)) or "nothing"), "cyan"))
+    for title, rows in (("Who would want it", answer.users), ("What is like it", answer.similar)):
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(justify="right", style="dim")
+        grid.add_column(overflow="fold")
+        for row in rows:
+            grid.add_row(str(row.rank), _buyer(row) if isinstance(row, Buyer) else _item(row))
+        parts += ["", text(title, "bold"), grid if rows else text("nobody" if title.startswith("Who") else "nothing")]
+    return rendered(*parts)
+
+
+def _buyer(buyer: Buyer) -> Text:
+    from rich.text import Text
+
+    return Text.assemble((shown(buyer.user_key), "bold"), "\n" + buyer.reason, ("\n" + shares(buyer.explanation) + "\n", "dim"))
+
+
+def explanation_text(answer: Answer, extra: Iterable[RenderableType] = ()) -> str:
+    """The answer of `clew explain`: the score as a tree of its parts."""
+    from rich.tree import Tree
+
+    item = answer.items[0]
+    notes = [text(note, "yellow") for note in ((answer.fallback,) if answer.fallback else ()) + answer.notes]
+    tree = Tree(text(f"score {item.score:.4f}", "bold"), guide_style="dim")
+    widest = max([abs(path.contribution) for path in item.paths] + [abs(v) for v in item.explanation.rest.to_dict().values()] + [1e-12])
+    for path in item.paths:
+        _branch(tree, path, widest)
+    for name, value in item.explanation.rest.to_dict().items():
+        if value:
+            tree.add(_line(value, widest, _REST[name], "dim"))
+    who = answer.request.user_key or "this session"
+    head = text(f"{short_title(item.title, limit=70)} for {who}: rank {item.rank}", "bold")
+    return rendered(head, *notes, text(item.reason), "", tree, *extra)
+
+
+def _branch(tree: Tree, path: Path, widest: float) -> None:
+    branch = tree.add(_line(path.contribution, widest, path_name(path), "bold"))
+    branch.add(text(path.reason))
+    branch.add(text(_chain(path), "cyan"))
+    for other in path.also:
+        branch.add(text(f"also from {short_title(other.node.name or other.node.key)} ({other.contribution:+.4f})", "cyan"))
+    for quote in dict.fromkeys(_quote(edge) for edge in path.edges if edge.evidence is not None):
+        branch.add(text(quote, "dim"))
+
+
+def _line(value: float, widest: float, name: str, style: str) -> Text:
+    from rich.text import Text
+
+    return Text.assemble((f"{value:+.4f} ", style), (bar(value, widest), "red" if value < 0 else "green"), " ", (shown(name), style))
+
+
+def bar(value: float, widest: float) -> str:
+    """A bar as long as the value, `BAR` columns wide with its empty part."""
+    eighths = round(8 * BAR * min(abs(value) / widest, 1.0))
+    full = "█" * (eighths // 8) + ("▏▎▍▌▋▊▉"[eighths % 8 - 1] if eighths % 8 else "")
+    return full.ljust(BAR)
+
+
+def _chain(path: Path) -> str:
+    told = [_node(path, 0)]
+    for place, edge in enumerate(path.edges):
+        told.append(f"─{edge.relation}→" if edge.direction == "out" else f"←{edge.relation}─")
+        told.append(_node(path, place + 1))
+    return " ".join(told)
+
+
+def _node(path: Path, place: int) -> str:
+    node = path.nodes[place]
+    return short_title(node.name or node.key, limit=36)
+
+
+def _quote(edge: Edge) -> str:
+    evidence = edge.evidence
+    assert evidence is not None
+    return f"{evidence.field} reads “{evidence.text}” at {evidence.start} ({evidence.extractor}, {evidence.confidence:.0%} sure)"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> RenderableType:
+    """A plain table that folds: the first column is text, the others are numbers."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    made = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, padding=(0, 1))
+    for place, name in enumerate(columns):
+        made.add_column(name, justify="left" if place == 0 else "right", overflow="fold")
+    for row in rows:
+        made.add_row(*(text(cell) for cell in row))
+    return made

@@ -1,0 +1,144 @@
+"""Which branch answers a question: who or what is known of the asker, and what to do where nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kg.events import NO_TIME, EventLog
+from kg.ontology import EVENT_RELATIONS, Label, Rel, relation_name
+from kg.snapshot import GraphSnapshot
+from recommend.explain import Asker
+from recommend.profile import Branch, Profile
+from recommend.request import QUERY_KEY, SESSION_KEY, Repeat, Request
+from recommend.result import Edge, Node
+from recommend.scorer import Scored, Scorer
+
+_DAY = 86_400
+_NOT_OWNED = (Rel.VIEWED, Rel.CARTED)  # kinds of events after which a person does not have the product yet
+_NONE = np.empty(0, np.int32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """A request as the scorer understands it.
+
+    Args:
+        branch: how it is answered.
+        scored: scores of all products.
+        asker: where paths start.
+        owned: int32, item rows that must not come back.
+        fallback: why it is not answered the usual way, or None.
+        only_matches: whether a product that scores nothing is no answer at all.
+    """
+
+    branch: Branch
+    scored: Scored
+    asker: Asker
+    owned: NDArray[np.int32] = field(default_factory=lambda: _NONE)
+    fallback: str | None = None
+    only_matches: bool = False
+
+
+def question(request: Request, scorer: Scorer) -> Question:
+    """The question of a request about products of the graph (everything but a new product).
+
+    Raises:
+        UnknownKeyError: a person or product that the graph does not have; near ones are suggested.
+    """
+    graph = scorer.snapshot
+    if request.user_key is not None:
+        return _person(scorer, graph.users.row(request.user_key), request)
+    if request.history is not None:
+        return _session(scorer, [graph.items.row(key) for key in request.history], request.repeat)
+    if request.item_key is not None:
+        row = graph.items.row(request.item_key)
+        profile = scorer.similar(row)
+        asker = Asker("item", None, asked_row=row)
+        return Question(Branch.SIMILAR, _scored(scorer, profile), asker, np.array([row], np.int32))
+    return _text(scorer, request.text or "")
+
+
+def _scored(scorer: Scorer, profile: Profile) -> Scored:
+    return Scored(scorer.score(profile), lambda row: scorer.parts(profile, row))
+
+
+def _person(scorer: Scorer, user_row: int, request: Request) -> Question:
+    events = scorer.snapshot.events.of_user(user_row)
+    asker = Asker("you", Node(Label.USER, scorer.snapshot.users.key(user_row)), event_edges(events))
+    profile = scorer.user_profile(user_row)
+    if not len(profile.item_rows):
+        return _popular(scorer, asker, f"Nothing is known of {request.user_key} yet, so these are the products that most people buy.")
+    return Question(profile.branch, _scored(scorer, profile), asker, not_again(events, request.repeat))
+
+
+def _session(scorer: Scorer, item_rows: list[int], repeat: Repeat) -> Question:
+    asker = Asker("session", Node(Label.USER, SESSION_KEY), {row: Edge(Rel.BOUGHT, "out", count=1) for row in item_rows})
+    if not item_rows:
+        return _popular(scorer, asker, "The history is empty, so these are the products that most people buy.")
+    owned = _NONE if repeat is Repeat.YES else np.array(item_rows, np.int32)
+    return Question(Branch.SESSION, _scored(scorer, scorer.session_profile(item_rows)), asker, owned)
+
+
+def _text(scorer: Scorer, text: str) -> Question:
+    scored = scorer.query(text)
+    asker = Asker("text", Node(Label.QUERY, QUERY_KEY, text))
+    if scored.fallback is not None:
+        return Question(Branch.POPULAR, scored, asker, fallback=scored.fallback)
+    return Question(Branch.TEXT, scored, asker, only_matches=True)
+
+
+def _popular(scorer: Scorer, asker: Asker, fallback: str) -> Question:
+    return Question(Branch.POPULAR, scorer.popular(), asker, fallback=fallback)
+
+
+def not_again(events: EventLog, repeat: Repeat) -> NDArray[np.int32]:
+    """Item rows (int32) that a person has and does not want back.
+
+    With `auto` a product that was bought on two days or more may come again: it is one that runs out.
+    """
+    if repeat is Repeat.YES:
+        return _NONE
+    waiting = [place for place, kind in enumerate(events.kind_names) if event_relation(kind) in _NOT_OWNED]
+    had = events.take(~np.isin(events.kinds, waiting))
+    owned = np.unique(had.item_rows).astype(np.int32)
+    if repeat is Repeat.NO:
+        return owned
+    days = had.times // _DAY if had.timed else had.times
+    pairs = np.unique(np.stack([had.item_rows.astype(np.int64), days], axis=1), axis=0) if len(had) else np.empty((0, 2), np.int64)
+    rows, counts = np.unique(pairs[:, 0], return_counts=True)
+    return rows[counts < 2].astype(np.int32)
+
+
+def event_relation(kind: str) -> str:
+    """The relation that a kind of event becomes."""
+    return EVENT_RELATIONS.get(kind) or relation_name(kind)
+
+
+def event_edges(events: EventLog) -> Mapping[int, Edge]:
+    """Item row → the edge from one person to it: the weightiest kind of event, how often, and when last."""
+    order = {str(name): place for place, name in enumerate((Rel.BOUGHT, Rel.RATED, Rel.CARTED, Rel.VIEWED))}
+    names = [event_relation(kind) for kind in events.kind_names]
+    # Worst kind first, so that the best overwrites it; a kind that only this shop knows counts like a purchase.
+    made: dict[int, Edge] = {}
+    for place in sorted(range(len(names)), key=lambda p: -order.get(names[p], 0)):
+        of_kind = events.take(events.kinds == place)
+        rows, counts = np.unique(of_kind.item_rows, return_counts=True)
+        last = np.full(len(rows), NO_TIME, np.int64)
+        np.maximum.at(last, np.searchsorted(rows, of_kind.item_rows), of_kind.times)
+        for row, count, time in zip(rows.tolist(), counts.tolist(), last.tolist(), strict=True):
+            made[row] = Edge(names[place], "out", count=count, last=_date(time) if events.timed else None)
+    return made
+
+
+def _date(time: int) -> str | None:
+    return None if time == NO_TIME else datetime.fromtimestamp(time, UTC).date().isoformat()
+
+
+def people_of(snapshot: GraphSnapshot, item_row: int) -> int:
+    """How many people had a product."""
+    return int(np.unique(snapshot.events.user_rows[snapshot.events.item_rows == item_row]).size)

@@ -1,0 +1,197 @@
+"""Products that the graph does not have: read from a row, understood by the extractor, offered to people."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kg.config import CatalogueColumns, CatalogueSource, Config
+from kg.errors import InputError
+from kg.model import Fact, Product
+from kg.ontology import Label, Rel
+from kg.workspace import Workspace
+from recommend.coldstart import event_edges
+from recommend.explain import Asker, Explainer
+from recommend.filters import best_first
+from recommend.request import Request
+from recommend.result import Buyer, NewProductAnswer, Node, Recommendation
+from recommend.scorer import Scored
+from recommend.views.base import NEW_ROW
+
+if TYPE_CHECKING:
+    from extraction.base import Mention
+    from recommend.service import Recommender
+
+NEW_KEY = "new"  # key of a product whose row has none
+_KEYS = ("item", "key", "item_key", "item_id", "product_id", "id", "sku", "asin")
+_TITLES = ("title", "name")
+_ROLES = (*CatalogueColumns.TEXT, "price", "currency", "available")
+
+
+def read_new_products(path: str, config: Config) -> list[Product]:
+    """Products of a file in any of the catalogue's formats (`-`: JSON lines on standard input).
+
+    Columns go by the names that `clew.toml` maps, or by those of the roles themselves (key, title, brand, price, …). A row
+    without a key gets one.
+
+    Raises:
+        InputError: no such file, no row, or a row that is no product; names file, line and reason.
+    """
+    from kg.catalogue import read_catalogue
+    from kg.readers import read_rows
+    from kg.rejects import Rejects
+
+    rejects = Rejects(None)
+    rows = [_by_role(row, number, config.catalogue.columns) for number, (_, row) in enumerate(read_rows(path, rejects), start=1)]
+    _refuse(path, rejects)
+    if not rows:
+        raise InputError(
+            f"There is no product in {path}.", 'Give one JSON object a line, such as {"title": "LEGO City Tractor", "price": 20}.'
+        )
+    for number, row in enumerate(rows, start=1):
+        if not str(row.get("title") or "").strip():
+            raise InputError(f"The product in line {number} of {path} has no title.", 'Give it a "title".')
+    given = {name for row in rows for name in row}
+    columns = CatalogueColumns(
+        item="item", title="title", other=tuple(sorted(given - {"item", "title", *_ROLES})), **{r: r for r in _ROLES if r in given}
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "new.jsonl"
+        file.write_text("\n".join(json.dumps({name: row.get(name) for name in given}, default=str) for row in rows), encoding="utf-8")
+        mapping = CatalogueSource(columns=columns, currency=config.catalogue.currency, max_price=config.catalogue.max_price)
+        products = list(read_catalogue([file], mapping, rejects, price_parser=_price_parser()))
+    _refuse(path, rejects)
+    return products
+
+
+def _refuse(path: str, rejects: Any) -> None:
+    if rejects.count:
+        first = rejects.first[0]
+        raise InputError(f"Line {first['line']} of {path} is no product: {first['reason']}.", "Mend the row and ask again.")
+
+
+def _price_parser() -> Any:
+    from extraction import parse_price
+
+    return parse_price
+
+
+def _by_role(row: Mapping[str, Any], number: int, columns: CatalogueColumns | None) -> dict[str, Any]:
+    """A row under the names of the roles."""
+    left = dict(row)
+    made: dict[str, Any] = {}
+    roles = {"item": _KEYS, "title": _TITLES, **{role: (role,) for role in _ROLES}}
+    for role, names in roles.items():
+        mapped = getattr(columns, role, None) if columns is not None else None
+        name = next((n for n in (mapped, *names) if n is not None and left.get(n) not in (None, "")), None)
+        if name is not None:
+            made[role] = left.pop(name)
+    made.setdefault("item", NEW_KEY if number == 1 else f"{NEW_KEY}-{number}")
+    return made | {name: str(value) for name, value in left.items() if isinstance(value, str | int | float) and value != ""}
+
+
+class ProductReader:
+    """Reads facts out of products the way the workspace's ingest did; learns from its catalogue once.
+
+    Args:
+        workspace: its catalogue, corrections and `clew.toml`.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    @cached_property
+    def config(self) -> Config:
+        """The workspace's `clew.toml`, or the defaults."""
+        return Config.load(self._workspace.config_file) if self._workspace.config_file.is_file() else Config()
+
+    @cached_property
+    def _extractor(self) -> Any:
+        from extraction import FactExtractor, build_extractor
+        from extraction.corrections import read_corrections
+        from kg.tables import products_of
+
+        name = self.config.extraction.extractor
+        catalogue = products_of(self._tables.products)
+        return FactExtractor(build_extractor(name, catalogue), read_corrections(self._workspace.corrections_file))
+
+    @cached_property
+    def _tables(self) -> Any:
+        from kg.truth import Truth
+
+        return Truth(self._workspace.graph).tables()
+
+    def read(self, product: Product) -> tuple[list[Mention], list[Fact]]:
+        """What a product's text mentions, and the facts that it states, its price band among them."""
+        mentions = next(iter(self._extractor.extractor.extract([product])))
+        facts = next(iter(self._extractor.facts([product])))
+        return mentions, [*facts, *self._price_band(product, facts)]
+
+    def _price_band(self, product: Product, facts: Sequence[Fact]) -> list[Fact]:
+        """The band that the product's price falls into, by the stored borders of its category."""
+        from kg.model import Entity, Evidence
+        from kg.ontology import relation
+        from kg.price_bands import band_evidence
+        from kg.tables import evidence_tables, products_table
+
+        if product.price is None:
+            return []
+        stated = evidence_tables(facts, "new")
+        tree = {str(Rel.PART_OF): self._tables.evidence[Rel.PART_OF]} if Rel.PART_OF in self._tables.evidence else {}
+        found = band_evidence(products_table([product]), {**stated, **tree}, self._tables.bands).to_pylist()
+        return [
+            Fact(
+                product.key,
+                relation(Rel.IN_PRICE_BAND),
+                Entity(Label.PRICE_BAND, row["target_name"], key=row["target_key"]),
+                (Evidence("price", row["span_start"], row["span_end"], row["text"], row["extractor"], row["confidence"]),),
+            )
+            for row in found
+        ]
+
+
+def answer_new_product(recommender: Recommender, request: Request, reader: ProductReader) -> NewProductAnswer:
+    """Who would want the request's new product and why, and what is like it."""
+    product = request.new_product
+    assert product is not None
+    mentions, facts = reader.read(product)
+    met = recommender.scorer.new_product(product, facts)
+    explainer = Explainer(recommender.snapshot, product, facts)
+    users = _users(recommender, request, explainer, met.users)
+    similar = _similar(recommender, request, explainer, met.similar)
+    notes = (f"The graph already has a product with the key {product.key!r}.",) if product.key in recommender.snapshot.items else ()
+    digest = recommender.scorer.digest
+    shown = tuple(mention.to_dict() for mention in mentions)
+    return NewProductAnswer(request, digest, recommender.snapshot.digest, shown, users, similar, notes)
+
+
+def _users(recommender: Recommender, request: Request, explainer: Explainer, scored: Scored) -> tuple[Buyer, ...]:
+    graph = recommender.snapshot
+    people = np.zeros(graph.n_users, bool)
+    people[np.unique(graph.events.user_rows)] = True
+    made: list[Buyer] = []
+    for row in best_first(scored.scores, people, request.k):
+        key = graph.users.key(row)
+        asker = Asker("they", Node(Label.USER, key), event_edges(graph.events.of_user(row)))
+        explanation = explainer.explain(scored.parts(row), asker, request.explain, request.all_paths, request.lang)
+        made.append(Buyer(len(made) + 1, key, explanation))
+        if len(made) == request.k:
+            break
+    return tuple(made)
+
+
+def _similar(recommender: Recommender, request: Request, explainer: Explainer, scored: Scored) -> tuple[Recommendation, ...]:
+    allowed, _ = recommender.allowed(request)
+    asker = Asker("item", None, asked_row=NEW_ROW)
+    rows = recommender.best(scored, allowed, np.empty(0, np.int32), replace(request, k=min(request.k, 10)))
+    return tuple(
+        recommender.recommendation(rank, row, explainer.explain(scored.parts(row), asker, request.explain, request.all_paths, request.lang))
+        for rank, row in enumerate(rows, start=1)
+    )

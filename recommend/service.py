@@ -1,0 +1,193 @@
+"""The one door to answers: a workspace opened once, asked many times. The command line, HTTP and notebooks use nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kg.errors import StateError, UsageError
+from kg.model import Product
+from kg.snapshot import GraphSnapshot
+from kg.workspace import Workspace
+from recommend.coldstart import Question, people_of, question
+from recommend.explain import PRIVATE_BELOW, Explainer
+from recommend.filters import Mask, ProductFilter
+from recommend.request import Request
+from recommend.result import Answer, Explanation, NewProductAnswer, Recommendation
+from recommend.scorer import Scored, Scorer
+
+if TYPE_CHECKING:
+    from recommend.new_item import ProductReader
+
+
+class Recommender:
+    """Answers over one workspace's graph and the model in use.
+
+    Args:
+        scorer: scores and their parts.
+        workspace: where the graph came from; needed only for products that the graph does not have.
+    """
+
+    def __init__(self, scorer: Scorer, workspace: Workspace | None = None) -> None:
+        self.scorer = scorer
+        self.workspace = workspace
+
+    @classmethod
+    def open(cls, workspace: str | Path | Workspace = "clew-data") -> Recommender:
+        """Open a workspace; arrays stay on disk until a question reads them.
+
+        Raises:
+            StateError: there is no workspace, graph or model, or the model belongs to another graph.
+        """
+        found = workspace if isinstance(workspace, Workspace) else Workspace(workspace)
+        return cls(Scorer.open(found.open()), found)
+
+    @property
+    def snapshot(self) -> GraphSnapshot:
+        """The graph."""
+        return self.scorer.snapshot
+
+    @cached_property
+    def _filter(self) -> ProductFilter:
+        return ProductFilter(self.snapshot)
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        return Explainer(self.snapshot)
+
+    @cached_property
+    def _reader(self) -> ProductReader:
+        from recommend.new_item import ProductReader
+
+        return ProductReader(self.require_workspace())
+
+    def recommend(
+        self,
+        *,
+        user: str | None = None,
+        history: Iterable[str] | None = None,
+        item: str | None = None,
+        text: str | None = None,
+        new_product: Product | None = None,
+        **settings: Any,
+    ) -> Answer | NewProductAnswer:
+        """Recommend: exactly one of the five questions, and the settings of `recommend.request.Request`.
+
+        Raises:
+            UsageError: no question, several, or a setting out of range.
+            UnknownKeyError: a person or product that the graph does not have; near ones are suggested.
+        """
+        return self.ask(
+            Request(
+                user_key=user,
+                history=None if history is None else tuple(history),
+                item_key=item,
+                text=text,
+                new_product=new_product,
+                **settings,
+            )
+        )
+
+    def ask(self, request: Request) -> Answer | NewProductAnswer:
+        """Answer one request."""
+        if request.new_product is not None:
+            from recommend.new_item import answer_new_product
+
+            return answer_new_product(self, request, self._reader)
+        allowed, notes = self.allowed(request)
+        return self._answer(request, allowed, notes)
+
+    def ask_all(self, request: Request, users: Iterable[str] | None = None) -> Iterator[Answer]:
+        """One answer for each person (all of them, or those named), in order of key; the settings are the request's."""
+        allowed, notes = self.allowed(request)
+        for key in self.snapshot.users if users is None else users:
+            yield self._answer(replace(request, user_key=key, history=None, item_key=None, text=None), allowed, notes)
+
+    def allowed(self, request: Request) -> tuple[Mask, tuple[str, ...]]:
+        """Which products a request lets through (bool [n_items]) but for what the asker has, and notes on its filters."""
+        mask, notes = self._filter.mask(request.where)
+        mask = mask.copy()
+        if not request.out_of_stock:
+            mask &= self._filter.available
+        if request.exclude:
+            rows = self.snapshot.items.rows(sorted(request.exclude))
+            mask[rows[rows >= 0]] = False
+            unknown = int((rows < 0).sum())
+            if unknown:
+                notes += (f"{unknown} of the {len(rows)} excluded keys are no products of this graph.",)
+        return mask, notes
+
+    def _answer(self, request: Request, allowed: Mask, notes: tuple[str, ...]) -> Answer:
+        asked = question(request, self.scorer)
+        rows = self.best(asked.scored, allowed, asked.owned, request, asked.only_matches)
+        items = tuple(self._item(rank, row, asked, request) for rank, row in enumerate(rows, start=1))
+        return Answer(request, asked.branch, asked.fallback, self.scorer.digest, self.snapshot.digest, items, notes)
+
+    def best(self, scored: Scored, allowed: Mask, owned: NDArray[np.int32], request: Request, only_matches: bool = False) -> list[int]:
+        """Item rows of the k best that a request lets through."""
+        mask = allowed.copy()
+        mask[owned] = False
+        if only_matches:
+            mask &= scored.scores > 0
+        # A product bought before may come back with `auto`; a twin of its title may not come in its place.
+        return self._filter.take(scored.scores, mask, request.k, request.max_per_brand, owned)
+
+    def _item(self, rank: int, row: int, asked: Question, request: Request) -> Recommendation:
+        explanation = self._explainer.explain(
+            asked.scored.parts(row), asked.asker, request.explain, request.all_paths, request.lang, lambda: self._people(row)
+        )
+        return self.recommendation(rank, row, explanation)
+
+    def recommendation(self, rank: int, row: int, explanation: Explanation) -> Recommendation:
+        """A product of the graph as an item of an answer."""
+        graph = self.snapshot
+        return Recommendation(rank, graph.items.key(row), graph.title(row), not self.scorer.seen[row], graph.price(row), explanation)
+
+    def _people(self, row: int) -> int | None:
+        people = people_of(self.snapshot, row)
+        return people if people >= PRIVATE_BELOW else None
+
+    def explain(self, item: str, *, user: str | None = None, history: Iterable[str] | None = None, **settings: Any) -> Answer:
+        """Every part of one score; the answer has one item, with its rank among what may be recommended.
+
+        A product that would not be recommended (the person has it, it is out of stock) is explained all the same; a note says so.
+
+        Raises:
+            UsageError: not exactly one of user and history.
+            UnknownKeyError: a person or product that the graph does not have.
+        """
+        if (user is None) == (history is None):
+            raise UsageError("An explanation needs a user or a history, and not both.")
+        request = Request(user_key=user, history=None if history is None else tuple(history), **{"explain": 3, **settings})
+        row = self.snapshot.items.row(item)
+        asked = question(request, self.scorer)
+        allowed, notes = self.allowed(replace(request, where=""))
+        mask = allowed.copy()
+        mask[asked.owned] = False
+        rank, why = self._rank(row, asked.scored.scores, mask)
+        item_ = self._item(rank, row, asked, request)
+        return Answer(request, asked.branch, asked.fallback, self.scorer.digest, self.snapshot.digest, (item_,), (*notes, *why))
+
+    def _rank(self, row: int, scores: NDArray[np.float64], mask: Mask) -> tuple[int, tuple[str, ...]]:
+        above = (scores > scores[row]) | ((scores == scores[row]) & (np.arange(len(scores)) < row))
+        rank = int((above & mask).sum()) + 1
+        if mask[row]:
+            return rank, ()
+        why = "it is out of stock" if not self._filter.available[row] else "it is already there or excluded"
+        return rank, (f"This product would not be recommended: {why}.",)
+
+    def require_workspace(self) -> Workspace:
+        """The workspace.
+
+        Raises:
+            StateError: the recommender was made without one.
+        """
+        if self.workspace is None:
+            raise StateError("A new product needs the workspace that the graph came from.", "Use Recommender.open(workspace).")
+        return self.workspace
