@@ -22,6 +22,8 @@ from kg.values import RowError, is_visible, key_of, text_of
 PriceParser = Callable[[str], Price | None]
 
 _PLAIN_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
+_DIGIT = re.compile(r"\d")
+_NEGATIVE = re.compile(r"[^\w\s]{0,2}\s*[-−–]\s*[^\w\s]?\s*\d")
 _CURRENCY_SIGNS = {"€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "₽": "RUB", "₺": "TRY", "₫": "VND", "元": "CNY", "円": "JPY"}
 # What shops write for "can be bought" and for "cannot", schema.org's words among them; without case, space, dashes, underscores.
 _YES = frozenset(
@@ -91,18 +93,19 @@ class _Reader:
         text.update({name: name for name in columns.other})
         names = [columns.item, columns.title, columns.price, columns.currency, columns.available, *text.values()]
         cells = [chunk.column(name) if name else [None] * len(chunk) for name in names]
+        roles, what, name = tuple(text), f"product key ({columns.item})", Path(chunk.file).name
         for place, values in enumerate(zip(*cells, strict=True)):
             try:
-                product = self._product(tuple(text), values, f"{Path(chunk.file).name}:{chunk.lines[place]}")
+                product = self._product(roles, what, values, f"{name}:{chunk.lines[place]}")
             except RowError as error:
                 self._rejects.add(chunk.file, chunk.lines[place], str(error), chunk.row(place))
                 continue
             if product is not None:
                 yield product
 
-    def _product(self, roles: tuple[str, ...], values: tuple[Any, ...], source: str) -> Product | None:
+    def _product(self, roles: tuple[str, ...], what: str, values: tuple[Any, ...], source: str) -> Product | None:
         """The product of a row, or None when an earlier row said the same."""
-        key = key_of(values[0], f"product key ({self._columns.item})" if self._columns else "product key")
+        key = key_of(values[0], what)
         title = text_of(values[1]) or ""
         if self._mapping.untitled == "key" and not is_visible(title):
             title = key
@@ -110,7 +113,7 @@ class _Reader:
             raise RowError(f"blank title: the product {key!r} has no character that can be seen")
         fields = {role: text for role, value in zip(roles, values[5:], strict=True) if (text := text_of(value)) and not text.isspace()}
         price = self._price(values[2], values[3])
-        product = Product(key, title, fields, price, _available(values[4]), source)
+        product = Product(key, title, fields, price, values[4] is None or _available(values[4]), source)
         digests = (hash(title), hash((title, tuple(fields.items()), price, product.available)), source)
         first = self.seen.setdefault(key, digests)
         if first is digests:
@@ -118,8 +121,8 @@ class _Reader:
         if first[1] == digests[1]:
             self._rejects.repeats += 1
             return None
-        what = "title" if first[0] != digests[0] else "content (the title is the same)"
-        raise RowError(f"key again with another {what}: {key!r} was taken from {first[2]}")
+        differs = "title" if first[0] != digests[0] else "content (the title is the same)"
+        raise RowError(f"key again with another {differs}: {key!r} was taken from {first[2]}")
 
     def _price(self, value: Any, currency: Any) -> Price | None:
         price = self._read_price(value)
@@ -128,22 +131,22 @@ class _Reader:
         for bound in (price.low, price.high):
             if bound is not None and bound > self._mapping.max_price:
                 raise RowError(f"absurd price: {bound:g} is above {self._mapping.max_price:g} (max_price under [catalogue])")
-        code = _currency(currency) or price.currency or self._mapping.currency
+        code = (currency and _currency(currency)) or price.currency or self._mapping.currency
         return price if code == price.currency else Price(price.low, price.high, code, price.was, price.per, price.count)
 
     def _read_price(self, value: Any) -> Price | None:
-        if value is None or isinstance(value, bool | list | dict):
-            if value is None:
-                return None
-            raise RowError(f"unreadable price: {value!r}")
+        if value is None:
+            return None
+        if isinstance(value, bool | list | dict):
+            raise RowError(f"unreadable price: {str(value)[:80]}")
         if isinstance(value, int | float | Decimal):
             return _number_price(float(value))
         text = (text_of(value) or "").strip()
-        if not any(char.isdigit() for char in text):
-            return None  # "", "n/a", "call us": the shop states no price
         if _PLAIN_NUMBER.fullmatch(text):
             return _number_price(float(text))
-        if re.match(r"[^\w\d]{0,2}[-−–]\s*[^\w\s]?\s*\d", text):
+        if not _DIGIT.search(text):
+            return None  # "", "n/a", "call us": the shop states no price
+        if _NEGATIVE.match(text):
             raise RowError(f"negative price: {text[:80]!r}")
         try:
             price = self._parse(text) if self._parse else None

@@ -80,6 +80,25 @@ def read_events(
     return whole.replace_schema_metadata({TIMED: b"true" if timed else b"false"})
 
 
+def first_events(path: str | Path | SourceFile, mapping: EventsSource, n: int = 5) -> tuple[EventColumns, pa.Table]:
+    """The first events of a file and the mapping they were read with, for a person to look at; wrong rows are passed over.
+
+    Raises:
+        InputError: the file or a column is missing.
+    """
+    reader = _Reader(mapping, Rejects(), None, int(clock.time()))
+    columns: EventColumns | None = None
+    tables = [SCHEMA.empty_table()]
+    for chunk in source_chunks([path], mapping.join, Rejects()):
+        tables.append(reader.table(chunk))
+        columns = reader.columns
+        if sum(map(len, tables)) >= n:
+            break
+    if columns is None:
+        raise InputError(f"{path} has no row.", "Give a file with at least one event.")
+    return columns, pa.concat_tables(tables).slice(0, n)
+
+
 def is_timed(events: pa.Table) -> bool:
     """Whether the `time` of an event table holds moments; if not, it holds an order within a user, or nothing."""
     return bool((events.schema.metadata or {}).get(TIMED, b"true") == b"true")
@@ -105,7 +124,7 @@ class _Reader:
         self._known = known if known is None or isinstance(known, set | frozenset | dict) else frozenset(known)
         self._now = now
         self._file = ""
-        self._columns: EventColumns | None = None
+        self.columns: EventColumns | None = None
         self._dates = Dates(mapping.timezone, mapping.day_first)
         self._kinds = {word: kind for kind, words in _SYNONYMS.items() for word in words.split()}
         self._kinds.update({kind: kind for kind in EVENT_RELATIONS})
@@ -131,10 +150,10 @@ class _Reader:
         return table if wrong.fine.all() else table.filter(pa.array(wrong.fine))
 
     def _start(self, chunk: Chunk) -> EventColumns:
-        if self._columns is not None and self._file == chunk.file:
-            return self._columns
+        if self.columns is not None and self._file == chunk.file:
+            return self.columns
         columns = event_columns(self._mapping.columns, chunk)
-        self._columns, self._file = columns, chunk.file
+        self.columns, self._file = columns, chunk.file
         kept = "time" if columns.time else "order" if columns.order else ""
         if self.clock and kept and kept != self.clock:
             raise InputError(

@@ -72,7 +72,7 @@ def catalogue_columns(given: CatalogueColumns | None, chunk: Chunk) -> Catalogue
     if given is not None:
         return _checked(given, chunk)
     guess = guess_catalogue(chunk.names(), _first(chunk))
-    return CatalogueColumns.model_validate(_required(guess, ("item", "title"), chunk, "[catalogue]"))
+    return CatalogueColumns.model_validate(required(guess, ("item", "title"), chunk.file, chunk.names(), "[catalogue]"))
 
 
 def event_columns(given: EventColumns | None, chunk: Chunk) -> EventColumns:
@@ -84,7 +84,7 @@ def event_columns(given: EventColumns | None, chunk: Chunk) -> EventColumns:
     if given is not None:
         return _checked(given, chunk)
     guess = guess_events(chunk.names(), _first(chunk))
-    return EventColumns.model_validate(_required(guess, ("user", "item"), chunk, "[events]"))
+    return EventColumns.model_validate(required(guess, ("user", "item"), chunk.file, chunk.names(), "[events]"))
 
 
 def triple_columns(given: TripleColumns | None, chunk: Chunk, fixed_relation: bool) -> TripleColumns:
@@ -101,7 +101,7 @@ def triple_columns(given: TripleColumns | None, chunk: Chunk, fixed_relation: bo
         found = _by_name(chunk.names(), tuple(roles.values()))
         guess = {role: found[name] for role, name in roles.items() if name in found}
         need = ("item", "entity") if fixed_relation else ("item", "relation", "entity")
-        given = TripleColumns.model_validate(_required(guess, need, chunk, "[[triples]]"))
+        given = TripleColumns.model_validate(required(guess, need, chunk.file, chunk.names(), "[[triples]]"))
     if given.relation is None and not fixed_relation:
         raise InputError(
             f"Nothing says which relation the rows of {chunk.file} state.", "Give columns.relation or relation under [[triples]]."
@@ -124,19 +124,25 @@ def _first(chunk: Chunk) -> list[Mapping[str, Any]]:
     return [chunk.row(place) for place in range(min(len(chunk), 200))]
 
 
-def _required(found: dict[str, str], roles: Sequence[str], chunk: Chunk, table: str) -> dict[str, str]:
+def required(found: Mapping[str, str], roles: Sequence[str], file: str, names: Sequence[str], table: str) -> dict[str, str]:
+    """The mapping, if it has these roles.
+
+    Args:
+        table: where in `clew.toml` the user would say it, for the message.
+
+    Raises:
+        InputError: a role has no column; what the file has, and the nearest of it, are named.
+    """
     missing = [role for role in roles if role not in found]
     if not missing:
-        return found
-    names = ", ".join(repr(name) for name in chunk.names()[:20])
-    near = [f"{name!r}" for role in missing if (name := _nearest(role, [n for n in chunk.names() if n not in found.values()]))]
-    hint = f"Is it {' or '.join(near)}? " if near else ""
+        return dict(found)
+    near = [f"{name!r}" for role in missing if (name := _nearest(role, [n for n in names if n not in found.values()]))]
+    hint = f"Is it {' or '.join(dict.fromkeys(near))}? " if near else ""
     wanted = {"item": "the product's key", "title": "the title", "user": "the person's key"}
     what = " or ".join(wanted.get(role, f"the {role}") for role in missing)
     example = ", ".join(f'{role} = "…"' for role in roles)
-    raise InputError(
-        f"No column of {chunk.file} looks like {what}; it has {names}.", f"{hint}Say it under {table}: columns = {{ {example} }}."
-    )
+    has = ", ".join(repr(name) for name in names[:20]) or "no column"
+    raise InputError(f"No column of {file} looks like {what}; it has {has}.", f"{hint}Say it under {table}: columns = {{ {example} }}.")
 
 
 def _nearest(role: str, names: list[str]) -> str | None:
@@ -165,7 +171,7 @@ def guess_catalogue(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> 
             found["title"] = max(texts, key=lambda pair: pair[1])[0]
             rest.remove(found["title"])
     if "item" not in found:
-        unique = [name for name in rest if _is_key(rows, name)]
+        unique = [name for name in rest if looks_like_keys(rows, name)]
         if unique:
             found["item"] = unique[0]
     return {role: found[role] for role in _CATALOGUE if role in found}
@@ -245,6 +251,7 @@ def _words_length(rows: Sequence[Mapping[str, Any]], name: str) -> float:
     return statistics.median(len(value) for value in values) if values and len(wordy) > len(values) / 2 else 0.0
 
 
-def _is_key(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+def looks_like_keys(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    """Whether every row has a value of its own there, short and of one word."""
     values = _values(rows, name)
     return len(values) == len(rows) > 0 and len(set(values)) == len(values) and max(map(len, values)) <= 64 and " " not in values[0]

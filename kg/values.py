@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 from kg.canon import MAX_KEY_BYTES, bounded_key
 from kg.readers import Chunk
 
+_ASCII_BLANK = "".join(map(chr, [*range(33), 127]))
+
 
 class RowError(ValueError):
     """Why a row cannot be taken; what stands before the first colon is the kind of reason."""
@@ -79,7 +81,7 @@ def key_of(value: Any, what: str) -> str:
 def is_visible(text: str) -> bool:
     """Whether a reader sees anything: not only spaces, controls and zero-width characters."""
     if text.isascii():
-        return any("!" <= char <= "~" for char in text)
+        return bool(text.strip(_ASCII_BLANK))
     return any(unicodedata.category(char) not in ("Zs", "Zl", "Zp", "Cc", "Cf") for char in text)
 
 
