@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +17,8 @@ from kg.digest import digest_json
 from kg.errors import InputError
 from kg.event_edges import event_edges
 from kg.merge import CATALOGUE, TREE, TRIPLES, Incoming, compare, merge
-from kg.model import Fact, Product
-from kg.ontology import Family, Label, Rel
+from kg.model import Product
+from kg.ontology import Label
 from kg.progress import SILENT, Progress
 from kg.rejects import Rejects
 from kg.staged import FactSource, Staging, TreeSource
@@ -205,18 +205,8 @@ class _Ingest:
             return None
         from kg.triples import read_triples
 
-        facts = (fact for source in sources for fact in read_triples(source.files, source, self.rejects))
-        return evidence_tables(self._of_known(facts, sources[0].files[0].path, known), TRIPLES)
-
-    def _of_known(self, facts: Iterable[Fact], file: str, known: set[str]) -> Iterable[Fact]:
-        for fact in facts:
-            row = {"item": fact.source_key, "relation": fact.relation.name, "entity": fact.target_key}
-            if fact.relation.name == Rel.IN_PRICE_BAND:
-                self.rejects.add(file, 0, "price band: clew lays its own bands from the prices", row)
-            elif fact.relation.family is not Family.TREE and fact.source_key not in known:
-                self.rejects.add(file, 0, "unknown product: the catalogue has no such key", row)
-            else:
-                yield fact
+        facts = (fact for source in sources for fact in read_triples(source.files, source, self.rejects, known, self.progress))
+        return evidence_tables(facts, TRIPLES)
 
     def _events(self, events: EventsSource | None, known: set[str]) -> list[pa.Table] | None:
         if events is None or not events.files:
@@ -224,12 +214,7 @@ class _Ingest:
         from kg.event_files import read_events
 
         # File by file: an event that stands in two files is one event, one that stands twice in a file happened twice.
-        with self.progress.stage("reading events", len(events.files)) as advance:
-            tables = []
-            for file in events.files:
-                tables.append(read_events([file], events, self.rejects, known))
-                advance(1)
-        return tables
+        return [read_events([file], events, self.rejects, known, self.progress) for file in events.files]
 
     def _write(self, new: GraphTables, record: dict[str, Any]) -> tuple[int, str]:
         if self.options.dry_run:
@@ -276,10 +261,12 @@ def _with_quantities(table: pa.Table, quantities: Mapping[str, str]) -> pa.Table
 
 
 def _timed_tables(logs: Sequence[pa.Table] | None) -> bool:
-    stated = [(log.schema.metadata or {}).get(b"timed") for log in logs or ()]
-    if len({value for value in stated if value is not None}) > 1:
+    from kg.event_files import is_timed
+
+    stated = {is_timed(log) for log in logs or () if log.num_rows}
+    if len(stated) > 1:
         raise InputError("Some event files have times and some only an order.", "Map the same kind of column for all event files.")
-    return b"false" not in stated
+    return stated != {False}
 
 
 def _run_digest(incoming: Incoming, source: FactSource | None, options: IngestOptions) -> str:

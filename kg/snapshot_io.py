@@ -53,8 +53,8 @@ def build_snapshot(
             that the catalogue lacks becomes a fact towards a related-product entity.
         events: table with user, item (string), time (int64, null), value (float32), kind (string).
         digest: what to call it; a digest of the content when empty.
-        timed: whether times are moments and not only an order; by default what the table's schema metadata says
-            (`timed`: "true" or "false"), else whether any time is there.
+        timed: whether times are moments and not only an order; by default what `kg.event_files.read_events` noted in the
+            table's metadata, else whether any time is there.
         unknown: what to do with a fact or event of a product that is not in `products`.
 
     Raises:
@@ -67,8 +67,10 @@ def build_snapshot(
         again = str(repeated[:-1][repeated[:-1] == repeated[1:]][0])
         raise InputError(f"The product key {again!r} appears twice.", "Merge the rows before they become a graph.")
     if timed is None:
-        stated = (events.schema.metadata or {}).get(b"timed")
-        timed = stated == b"true" if stated is not None else events.column("time").null_count < events.num_rows
+        from kg.event_files import TIMED, is_timed
+
+        noted = TIMED in (events.schema.metadata or {})
+        timed = is_timed(events) if noted else events.column("time").null_count < events.num_rows
     evidence = {
         name: distinct_evidence(_of_known(found, "source_key", keys, f"{name} fact", unknown))
         if relation(name).family is not Family.TREE

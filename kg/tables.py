@@ -83,7 +83,7 @@ EDGE_SCHEMA = pa.schema(
 EVIDENCE_IDENTITY = ("source_key", "target_key", "origin", "field", "span_start", "span_end", "extractor")
 EVENT_ORDER = ("user", "time", "item", "kind", "value")
 RELATED_KIND = "related_product"
-_RELATED_SUFFIX = "_RELATED"
+_RELATED_SUFFIX = "_MENTIONED"
 _BASE = hashlib.sha256(b"clew table 1").digest()
 
 
@@ -202,7 +202,7 @@ def edges_table(evidence: pa.Table) -> pa.Table:
 def with_related(evidence: Mapping[str, pa.Table], product_keys: pa.Array) -> dict[str, pa.Table]:
     """Links towards products that the catalogue lacks, turned into facts towards an `Entity` of kind "related_product".
 
-    `ALSO_BOUGHT` to such a product becomes `ALSO_BOUGHT_RELATED`: a relation of its own, because its other end is one.
+    `ALSO_BOUGHT` to such a product becomes `ALSO_BOUGHT_MENTIONED`: a relation of its own, because its other end is one.
     """
     found: dict[str, pa.Table] = {}
     for name, table in evidence.items():
