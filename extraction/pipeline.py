@@ -7,8 +7,11 @@ A user may add components of spaCy's or of their own, save it with `nlp.to_disk`
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import spacy
@@ -16,7 +19,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from extraction.base import Mention
-from extraction.brand import first_word
+from extraction.brand import BrandFinder
 from extraction.columns import find_columns
 from extraction.gazetteer import ColorFinder, MaterialFinder
 from extraction.measures import find_quantities, find_sizes
@@ -106,17 +109,55 @@ def make_columns(nlp: Language, name: str) -> Component:
     return columns
 
 
+class BrandComponent:
+    """Brands, learned from the shop's titles; scores the Docs of a batch together.
+
+    Args:
+        finder: what was learned; None: nothing yet (`nlp.from_disk` brings it).
+    """
+
+    def __init__(self, finder: BrandFinder | None = None) -> None:
+        self.finder = finder or BrandFinder.learn([], [])
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Add the brand of one Doc."""
+        return next(self.pipe([doc]))
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 256) -> Iterator[Doc]:
+        """Add the brands of many Docs."""
+        docs = iter(stream)
+        while batch := list(islice(docs, batch_size)):
+            open_ = [doc for doc in batch if not any(mention.attribute == "brand" for mention in mentions_of(doc))]
+            found = self.finder.find([words_in(doc) for doc in open_], [category_of(doc) for doc in open_])
+            for doc, mention in zip(open_, found, strict=True):
+                if mention is not None:
+                    mentions_of(doc).append(mention)
+            yield from batch
+
+    def to_bytes(self, **kwargs: Any) -> bytes:
+        """What was learned, as JSON."""
+        return json.dumps(self.finder.to_dict(), ensure_ascii=False, separators=(",", ":")).encode()
+
+    def from_bytes(self, data: bytes, **kwargs: Any) -> BrandComponent:
+        """Take up what was learned."""
+        self.finder = BrandFinder.from_dict(json.loads(data))
+        return self
+
+    def to_disk(self, path: Any, **kwargs: Any) -> None:
+        """Write what was learned into a folder."""
+        folder = Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "brand.json").write_bytes(self.to_bytes())
+
+    def from_disk(self, path: Any, **kwargs: Any) -> BrandComponent:
+        """Read what `to_disk` wrote."""
+        return self.from_bytes((Path(path) / "brand.json").read_bytes())
+
+
 @Language.factory("clew_brand")  # type: ignore[untyped-decorator]
-def make_brand(nlp: Language, name: str) -> Component:
-    """Brands."""
-
-    def brand(doc: Doc) -> Doc:
-        found = mentions_of(doc)
-        if not any(mention.attribute == "brand" for mention in found):
-            found.extend(first_word(words_in(doc)))
-        return doc
-
-    return brand
+def make_brand(nlp: Language, name: str) -> BrandComponent:
+    """Brands of a shop that is yet to be learned."""
+    return BrandComponent()
 
 
 @Language.factory("clew_material")  # type: ignore[untyped-decorator]
@@ -159,10 +200,15 @@ def make_measures(nlp: Language, name: str) -> Component:
 COMPONENTS = ("clew_columns", "clew_brand", "clew_material", "clew_color", "clew_measures")
 
 
-def build_pipeline() -> Language:
-    """A blank pipeline of any language with clew's components in their order."""
+def build_pipeline(finder: BrandFinder) -> Language:
+    """A blank pipeline of any language with clew's components in their order.
+
+    Args:
+        finder: the brands of the shop.
+    """
     nlp = spacy.blank("xx", config={"nlp": {"tokenizer": {"@tokenizers": "clew.light.v1"}}})
     nlp.max_length = MAX_CHARS
     for name in COMPONENTS:
         nlp.add_pipe(name)
+    nlp.get_pipe("clew_brand").finder = finder
     return nlp

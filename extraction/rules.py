@@ -8,6 +8,8 @@ from typing import Any
 
 from extraction import vocabularies
 from extraction.base import Mention
+from extraction.brand import BrandFinder
+from extraction.words import words_of
 from kg.digest import digest_json
 from kg.model import Product
 
@@ -20,13 +22,14 @@ class RulesExtractor:
     Args:
         nlp: the pipeline (`extraction.pipeline.build_pipeline`).
         learned: digest of what it learned from the catalogue.
+        names: entity key → the spelling that the catalogue uses most.
     """
 
     name = "rules"
-    names: Mapping[str, str] = {}
 
-    def __init__(self, nlp: Any, learned: str = "") -> None:
+    def __init__(self, nlp: Any, learned: str, names: Mapping[str, str]) -> None:
         self.nlp = nlp
+        self.names = names
         self._digest = digest_json(["rules", VERSION, vocabularies.digest(), list(nlp.pipe_names), learned])
 
     @property
@@ -59,4 +62,6 @@ def build_rules(products: Sequence[Product]) -> RulesExtractor:
     """
     from extraction.pipeline import build_pipeline
 
-    return RulesExtractor(build_pipeline())
+    kinds = [product.fields.get("category") or product.fields.get("product_type") or "" for product in products]
+    finder = BrandFinder.learn([words_of(product.title) for product in products], kinds)
+    return RulesExtractor(build_pipeline(finder), finder.digest, finder.names)

@@ -1,0 +1,73 @@
+"""Which spans of a title may be its brand: beginnings of up to five words, at the start and at a few other places."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from extraction.words import Words
+
+LONGEST = 5
+START, AFTER_COUNT, AFTER_BREAK, AFTER_BY = range(4)
+# "2 Pack ", "(Pack of 3) - ", "[2 Pcs]", "100 ", "New ", "Original ": what a title may say before its brand.
+_LEADING = re.compile(
+    r"(?:[\W_]*(?:\d+\s*x\s+|\d+[ -]?(?:pack|packs|pcs|pieces?|count|ct|sets?|pk|pairs?|rolls|boxes)\b(?: of\b)?|(?:pack|set|lot|box) of \d+"
+    r"|(?:20[12]\d\s+)?(?:brand\s+)?new\b|genuine\b|original\b|official\b|upgraded\b|amazon brand\b|\([^)]{1,30}\)|\[[^\]]{1,30}\]|\d+)[\s\-–—:,|]*)+",
+    re.IGNORECASE,
+)
+_PLAIN = re.compile(r"[ \-‐‑'’.&+/!]{1,3}\Z|[ ]?[®™©℠][ ]?\Z")
+_BREAK = re.compile(r"[,|:;()\[\]•·–—]| - ")
+_BY = frozenset(["by", "from"])
+
+
+class Candidate(NamedTuple):
+    """A span of words (first word, word after the last) and the place that it was found at."""
+
+    first: int
+    last: int
+    place: int
+
+
+def candidates(words: Words) -> list[Candidate]:
+    """The spans that may be the brand, from left to right; none that runs over a comma, a bar or a bracket."""
+    found: list[Candidate] = []
+    for anchor, place in _anchors(words):
+        last = anchor + 1
+        while last <= len(words) and last - anchor <= LONGEST:
+            found.append(Candidate(anchor, last, place))
+            if not _PLAIN.match(words.gap(last - 1)):
+                break
+            last += 1
+    return found
+
+
+def _anchors(words: Words) -> list[tuple[int, int]]:
+    """(word, place) where a brand may begin."""
+    if not len(words):
+        return []
+    anchors = {0: START}
+    leading = _LEADING.match(words.text)
+    if leading:
+        after = next((i for i, start in enumerate(words.starts[:12]) if start >= leading.end()), 0)
+        if after:
+            anchors.setdefault(after, AFTER_COUNT)
+    for i in range(1, len(words)):
+        written = words.texts[i]
+        if not written[0].isupper():
+            continue
+        if words.folded[i - 1] in _BY and words.gap(i - 1) == " ":
+            anchors.setdefault(i, AFTER_BY)
+        elif i <= 12 and len(anchors) < 5 and words.gap(i - 1) != " " and _BREAK.search(words.gap(i - 1)):
+            anchors.setdefault(i, AFTER_BREAK)
+    return sorted(anchors.items())
+
+
+def characters(words: Words, first: int, last: int) -> tuple[int, int]:
+    """Span in characters of a span of words; "Inc." and "Dunkin'" keep the mark that ends them."""
+    start, end = words.starts[first], words.ends[last - 1]
+    rest = words.text[end : end + 2]
+    if (rest[:1] == "." and words.folded[last - 1] in ("inc", "co", "ltd", "corp")) or (
+        rest in ("' ", "’ ") and words.folded[last - 1][-1] == "n"
+    ):
+        end += 1
+    return start, end
