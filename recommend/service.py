@@ -23,6 +23,7 @@ from recommend.result import Answer, Explanation, NewProductAnswer, Recommendati
 from recommend.scorer import Scored, Scorer
 
 if TYPE_CHECKING:
+    from recommend.compare import WhyNot
     from recommend.new_item import ProductReader
 
 
@@ -171,8 +172,25 @@ class Recommender:
         mask = allowed.copy()
         mask[asked.owned] = False
         rank, why = self._rank(row, asked.scored.scores, mask)
+        listed = self.best(asked.scored, allowed, asked.owned, request)
+        if row in listed:
+            rank = listed.index(row) + 1  # twins in title and full brands are passed over there
         item_ = self._item(rank, row, asked, request)
         return Answer(request, asked.branch, asked.fallback, self.scorer.digest, self.snapshot.digest, (item_,), (*notes, *why))
+
+    def why_not(self, answer: Answer) -> WhyNot:
+        """Why the one item of an explanation is not among the first k of its request."""
+        from recommend.compare import why_not
+
+        request, item = answer.request, answer.items[0]
+        asked = question(request, self.scorer)
+        allowed, _ = self.allowed(request)
+        order = self.best(asked.scored, allowed, asked.owned, request, asked.only_matches)
+        if not order:
+            raise StateError("There is nothing that may be recommended to compare with.", "Loosen the filters.")
+        last, row = order[-1], self.snapshot.items.row(item.item_key)
+        against = (self.snapshot.items.key(last), self.snapshot.title(last))
+        return why_not(asked.scored.parts(row), item.rank, asked.scored.parts(last), len(order), against)
 
     def _rank(self, row: int, scores: NDArray[np.float64], mask: Mask) -> tuple[int, tuple[str, ...]]:
         above = (scores > scores[row]) | ((scores == scores[row]) & (np.arange(len(scores)) < row))

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "evaluate": ("recommend.cli.evaluate", "evaluate", "Full-ranking evaluation of a protocol file."),
     "cypher": ("kg.cli.cypher", "cypher", "Named queries and read-only exploration."),
     "doctor": ("recommend.cli.doctor", "doctor", "What is installed, what answers, what is missing."),
+    "schema": ("recommend.cli.schema", "schema", "JSON Schemas of the answers."),
     "completion": ("recommend.cli.completion", "completion", "Shell completion for bash, zsh or fish."),
 }
 

@@ -1,0 +1,60 @@
+"""`clew explain`: every part of one score."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kg.cli.common import Session, command_options
+from kg.errors import UsageError
+from recommend.cli.ask import request_settings, setting_options
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from recommend.result import Answer
+    from recommend.service import Recommender
+
+
+@click.command()
+@click.argument("who_and_what", nargs=-1, metavar="[USER] ITEM")
+@click.option("--history", help="Product keys with commas, in place of USER.")
+@click.option("--all", "all_paths", is_flag=True, help="Every path, one by one.")
+@click.option("--why-not", "why_not", is_flag=True, help="What is missing against the product on place k.")
+@click.option("-k", "k", type=int, help="The place of --why-not.  [default: 10]")
+@setting_options
+@command_options
+def explain(session: Session, who_and_what: tuple[str, ...], history: str | None, **options: Any) -> None:
+    """Why ITEM is recommended to USER (or to a session): every part of the score."""
+    from recommend.service import Recommender
+
+    wanted = 1 if history is not None else 2
+    if len(who_and_what) != wanted:
+        example = "clew explain --history KEY,KEY ITEM" if history is not None else "clew explain USER ITEM"
+        raise UsageError(f"An explanation needs {'one product' if wanted == 1 else 'a user and a product'}.", f"Such as: {example}")
+    recommender = Recommender.open(session.workspace)
+    settings = {**request_settings(session, options), "all_paths": options["all_paths"]}
+    keys = None if history is None else history.split(",")
+    user = None if history is not None else who_and_what[0]
+    answer = recommender.explain(who_and_what[-1], user=user, history=keys, **settings)
+    document = answer.to_dict()
+    extra: list[RenderableType] = []
+    if options["why_not"]:
+        _why_not(recommender, answer, document, extra)
+    session.emit(document, lambda: _text(answer, extra))
+
+
+def _text(answer: Answer, extra: list[RenderableType]) -> str:
+    from recommend.cli.show import explanation_text
+
+    return explanation_text(answer, extra)
+
+
+def _why_not(recommender: Recommender, answer: Answer, document: dict[str, Any], extra: list[RenderableType]) -> None:
+    from recommend.cli.show import table, text
+
+    found = recommender.why_not(answer)
+    document["why_not"] = found.to_dict()
+    rows = [(part.part, f"{part.here:.4f}", f"{part.there:.4f}", f"{part.there - part.here:+.4f}") for part in found.missing]
+    extra += ["", text(found.sentence, "bold"), table(("part", "this", f"rank {found.k}", "short of"), rows)]
