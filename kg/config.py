@@ -358,9 +358,10 @@ def _as_input_error(model: type[BaseModel], finding: Any, where: str) -> InputEr
         return InputError(f"{where} has an unknown key {name!r}{inside}.", _nearest(name, known))
     if finding["type"] == "missing":
         return InputError(f"{where} misses {dotted}.", f"Add {place[-1]} = … to it.")
-    text = str(finding["msg"]).removeprefix("Value error, ")
+    text = str(finding["msg"])
+    text = text.removeprefix("Value error, ") if finding["type"] == "value_error" else text[:1].lower() + text[1:]
     shown = "" if isinstance(finding["input"], dict | list) else f" (it is {finding['input']!r})"
-    return InputError(f"{where}: {dotted or 'the file'}{shown}: {text[:1].lower()}{text[1:]}.", "Correct it there.")
+    return InputError(f"{where}: {dotted or 'the file'}{shown}: {text}.", "Correct it there.")
 
 
 def _nearest(name: str, known: list[str]) -> str:
@@ -376,7 +377,7 @@ def _known_keys(model: type[BaseModel], place: list[Any]) -> list[str]:
     for part in place:
         if isinstance(part, str) and part in current.model_fields:
             current = _model_inside(current.model_fields[part].annotation) or current
-    return list(current.model_fields)
+    return [*current.model_fields, *(("path", "where") if "files" in current.model_fields else ())]
 
 
 def _model_inside(annotation: Any) -> type[BaseModel] | None:

@@ -200,14 +200,15 @@ def jsonl_chunks(name: str, stream: BinaryIO, rejects: Rejects, size: int) -> It
     """Rows of a stream of JSON lines; blank lines are no rows.
 
     Raises:
-        InputError: there is no line at all.
+        InputError: there is no line that is not blank.
     """
     lines: list[int] = []
     rows: list[Mapping[str, Any]] = []
-    number = 0
+    blank = True
     for number, data, long in numbered_lines(stream):
         if not long and not data.strip():
             continue
+        blank = False
         row = _too_long(long) if long else _json_row(data)
         if isinstance(row, str):
             rejects.rows += 1
@@ -218,7 +219,7 @@ def jsonl_chunks(name: str, stream: BinaryIO, rejects: Rejects, size: int) -> It
         if len(rows) >= size:
             yield RowChunk(name, lines, rows)
             lines, rows = [], []
-    if not number:
+    if blank:
         raise InputError(f"{name} is empty.", "Write it again, one JSON object a line.")
     if rows:
         yield RowChunk(name, lines, rows)
@@ -231,7 +232,8 @@ def _json_row(data: bytes) -> Mapping[str, Any] | str:
     except UnicodeDecodeError as error:
         return _not_utf8(error)
     except json.JSONDecodeError as error:
-        return f"not JSON: {error.msg} at place {error.pos + 1} of the line"
+        place = min(error.pos, len(error.doc.rstrip("\r\n"))) + 1
+        return f"not JSON: {error.msg} at place {place} of the line"
     except (ValueError, RecursionError) as error:
         return f"not JSON: {'nested too deeply' if isinstance(error, RecursionError) else 'a number is too long'}"
     return _object(value, bool(_ESCAPED_SURROGATE.search(data)))
