@@ -28,12 +28,14 @@ class Inputs:
         dense: float32 [n_items, d_text].
         words: operator [n_items, n_words], TF-IDF.
         basis: float32 [n_words, k].
+        projected: float32 [n_items, k], TF-IDF times basis.
         edges: for each relation, edge_index (int64 [2, m], entity row, item row) and Â (float32 [m]).
     """
 
     dense: Tensor
     words: Operator | None
     basis: Tensor
+    projected: Tensor
     edges: tuple[tuple[Tensor, Tensor], ...]
 
     @property
@@ -56,6 +58,7 @@ class Inputs:
             torch.from_numpy(np.array(features.dense[item_rows])).to(device),
             Operator(features.words[item_rows], device) if features.words.shape[1] else None,
             torch.from_numpy(np.array(features.word_basis)).to(device),
+            torch.from_numpy(np.asarray(features.words[item_rows] @ features.word_basis, np.float32)).to(device),
             tuple(by_relation),
         )
 
@@ -91,15 +94,16 @@ class Side(nn.Module):
 
         Args:
             inputs: features and edges.
-            word_keep: float [n_words, 1], 0 for terms left out in this step, scaled up otherwise; None keeps all.
+            word_keep: float [n_words, 1], 0 for terms whose learnt rest is left out in this step, scaled up otherwise; None keeps all.
 
         Returns:
             two float tensors [n_items, dim].
         """
         text = inputs.dense @ self.text_map  # [n_items, dim]
         if inputs.words is not None:
-            vectors = self.word_vectors(inputs)  # [n_words, dim]
-            text = text + inputs.words @ (vectors if word_keep is None else vectors * word_keep)
+            rest = self.word_rest if word_keep is None else self.word_rest * word_keep
+            # Σ_t tfidf_it w_t with w_t = basis_t · map + rest_t; the product tfidf · basis never changes.
+            text = text + inputs.projected @ self.word_map + inputs.words @ rest
         entity = torch.zeros_like(text)
         for place, (index, weight) in enumerate(inputs.edges):
             entity = entity + self.relation_weights[place] * self.gather(self.entity_vectors, index, weight, inputs.n_items)
