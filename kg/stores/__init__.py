@@ -1,0 +1,1 @@
+"""Engines that hold the graph: in memory, in process, Neo4j."""
