@@ -1,0 +1,17 @@
+// Pairs of products that the same people bought: the seeds of co-purchase communities.
+// @param people: integer = 5
+// @param limit: integer = 20
+// @columns item, other, together
+MATCH (p:Product)<-[r:BOUGHT]-(:User)
+WITH p, count(r) AS buyers
+WHERE buyers >= $people
+MATCH (u:User)-[:BOUGHT]->(p)
+WITH u, collect(p.key) AS bought
+UNWIND bought AS item
+UNWIND bought AS other
+WITH item, other
+WHERE item < other
+WITH item, other, count(*) AS together
+WHERE together >= $people
+RETURN item, other, together
+ORDER BY together DESC, item, other LIMIT $limit

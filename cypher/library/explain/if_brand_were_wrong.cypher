@@ -1,0 +1,10 @@
+// What would change if a product's brand were wrong: people who would lose every path by brand to it.
+// @param item: text
+// @param limit: integer = 20
+// @columns user, products
+MATCH (i:Product {key: $item})-[:HAS_BRAND]->(x:Brand)
+WITH i, x
+MATCH (x)<-[:HAS_BRAND]-(p:Product)<-[:BOUGHT]-(u:User)
+WHERE p <> i
+RETURN u.key AS user, count(DISTINCT p) AS products
+ORDER BY products DESC, user LIMIT $limit

@@ -1,0 +1,10 @@
+// What a person bought that is made of a material of the same kind as a product's (cotton and linen are natural fibres).
+// @param user: text
+// @param item: text
+// @columns bought, title, material, kind
+MATCH (i:Product {key: $item})-[:MADE_OF]->(m:Material)-[:KIND_OF]->(k:Material)
+WITH i, m, k
+MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:MADE_OF]->(n:Material)-[:KIND_OF]->(k)
+WHERE b <> i AND n <> m
+RETURN b.key AS bought, b.title AS title, n.key AS material, k.key AS kind
+ORDER BY bought, material

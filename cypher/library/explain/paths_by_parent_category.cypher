@@ -1,0 +1,10 @@
+// What a person bought in the categories beside a product's: another part of the same whole.
+// @param user: text
+// @param item: text
+// @columns bought, title, category, whole
+MATCH (i:Product {key: $item})-[:IN_CATEGORY]->(c:Category)-[:PART_OF]->(w:Category)
+WITH i, c, w
+MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:IN_CATEGORY]->(d:Category)-[:PART_OF]->(w)
+WHERE b <> i AND d <> c
+RETURN b.key AS bought, b.title AS title, d.key AS category, w.key AS whole
+ORDER BY bought, category

@@ -1,0 +1,8 @@
+// Products that buyers of a product bought too.
+// @param item: text
+// @param limit: integer = 20
+// @columns other, title, people
+MATCH (p:Product {key: $item})<-[:BOUGHT]-(u:User)-[:BOUGHT]->(o:Product)
+WHERE o <> p
+RETURN o.key AS other, o.title AS title, count(DISTINCT u) AS people
+ORDER BY people DESC, other LIMIT $limit

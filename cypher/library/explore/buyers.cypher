@@ -1,0 +1,7 @@
+// Who bought a product, the latest first.
+// @param item: text
+// @param limit: integer = 20
+// @columns user, count, first, last
+MATCH (p:Product {key: $item})<-[r:BOUGHT]-(u:User)
+RETURN u.key AS user, r.count AS count, r.first AS first, r.last AS last
+ORDER BY last DESC, user LIMIT $limit

@@ -1,0 +1,8 @@
+// The categories directly within a category, and how many products each holds itself.
+// @param category: text
+// @param limit: integer = 20
+// @columns category, name, products
+MATCH (parent:Category {key: $category})<-[:PART_OF]-(c:Category)
+OPTIONAL MATCH (c)<-[:IN_CATEGORY]-(p:Product)
+RETURN c.key AS category, c.name AS name, count(p) AS products
+ORDER BY products DESC, category LIMIT $limit

@@ -1,0 +1,7 @@
+// What a person bought, the latest first.
+// @param user: text
+// @param limit: integer = 20
+// @columns item, title, count, first, last
+MATCH (u:User {key: $user})-[r:BOUGHT]->(p:Product)
+RETURN p.key AS item, p.title AS title, r.count AS count, r.first AS first, r.last AS last
+ORDER BY last DESC, item LIMIT $limit

@@ -1,0 +1,9 @@
+// What a brand's products are made of.
+// @param brand: text
+// @param limit: integer = 20
+// @columns material, name, products
+MATCH (b:Brand {key: $brand})<-[:HAS_BRAND]-(p:Product)
+WITH p
+MATCH (p)-[:MADE_OF]->(m:Material)
+RETURN m.key AS material, m.name AS name, count(DISTINCT p) AS products
+ORDER BY products DESC, material LIMIT $limit

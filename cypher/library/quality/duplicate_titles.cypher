@@ -1,0 +1,9 @@
+// Titles that several products share.
+// @param limit: integer = 20
+// @columns title, products, items
+MATCH (p:Product)
+WITH p ORDER BY p.key
+WITH p.title AS title, count(p) AS products, collect(p.key) AS items
+WHERE products > 1
+RETURN title, products, items
+ORDER BY products DESC, title LIMIT $limit

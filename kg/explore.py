@@ -1,0 +1,77 @@
+"""Asking the graph in Cypher: queries of the library by name, and questions of one's own behind the guard."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from cypher.guard import RefusedError, guard
+from cypher.query import NamedQuery, QueryError, library
+from kg.engine import open_embedded
+from kg.errors import InputError, UnknownKeyError
+from kg.progress import SILENT, Progress
+from kg.store import GraphStore, Limits, Rows
+from kg.workspace import Workspace
+
+NAMED_LIMITS = Limits(rows=10_000, seconds=120.0)
+EXPLORE_LIMITS = Limits(rows=1_000, seconds=30.0, memory_mb=2_048)
+
+
+def named_query(name: str) -> NamedQuery:
+    """A query of the library.
+
+    Raises:
+        UnknownKeyError: there is none of that name.
+    """
+    found = library().get(name)
+    if found is None:
+        raise UnknownKeyError("query", name, library())
+    return found
+
+
+def run_named(store: GraphStore, name: str, given: Mapping[str, Any], limits: Limits = NAMED_LIMITS) -> Rows:
+    """Run a query of the library on an engine.
+
+    Args:
+        given: values of its parameters; text is read by the parameter's type.
+
+    Raises:
+        InputError: there is no such query, or a parameter is missing, unknown or of another type.
+    """
+    query = named_query(name)
+    try:
+        bound = query.bind(given)
+    except QueryError as error:
+        raise InputError(error.message, error.hint) from None
+    found = store.run(query.text, bound, limits)
+    # An engine that has none of a relation answers without rows and without columns.
+    return found if found.rows else dataclasses.replace(found, columns=query.columns)
+
+
+def explore(store: GraphStore, query: str, given: Mapping[str, Any], limits: Limits = EXPLORE_LIMITS) -> Rows:
+    """Run a question that somebody typed.
+
+    Args:
+        store: a locked embedded engine, or a server behind a read transaction.
+
+    Raises:
+        InputError: the guard refuses it, a parameter is missing, the engine does not understand it, or it goes past its limits.
+    """
+    try:
+        guarded = guard(query)
+    except RefusedError as error:
+        raise InputError(error.message, error.hint) from None
+    missing = sorted(guarded.wanted - set(given))
+    if missing:
+        raise InputError(f"The query needs the parameter {missing[0]}.", f"Add --param {missing[0]}=…")
+    found = store.run(guarded.text, {**given, **guarded.parameters}, limits)
+    return dataclasses.replace(found, columns=tuple(guarded.shown(column) for column in found.columns))
+
+
+def explore_workspace(
+    workspace: Workspace, query: str, given: Mapping[str, Any], limits: Limits = EXPLORE_LIMITS, progress: Progress = SILENT
+) -> Rows:
+    """`explore` on a locked engine of a workspace's graph."""
+    with open_embedded(workspace, locked=True, limits=limits, progress=progress) as store:
+        return explore(store, query, given, limits)
