@@ -140,7 +140,7 @@ class _Reader:
         if isinstance(value, bool | list | dict):
             raise RowError(f"unreadable price: {str(value)[:80]}")
         if isinstance(value, int | float | Decimal):
-            return _number_price(float(value))
+            return _number_price(_as_float(value))
         text = (text_of(value) or "").strip()
         if _PLAIN_NUMBER.fullmatch(text):
             return _number_price(float(text))
@@ -155,6 +155,13 @@ class _Reader:
         if price is None:
             raise RowError(f"unreadable price: {text[:80]!r}")
         return price
+
+
+def _as_float(value: float | Decimal) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return math.inf if value > 0 else -math.inf
 
 
 def _number_price(value: float) -> Price | None:

@@ -167,7 +167,7 @@ def _confidence(value: Any) -> float:
         return 1.0
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise RowError(f"unreadable confidence: {str(value)[:40]!r}") from None
     if math.isnan(number):
         return 1.0
