@@ -114,13 +114,10 @@ class ProductReader:
 
     @cached_property
     def _extractor(self) -> Any:
-        from extraction import FactExtractor, build_extractor
-        from extraction.corrections import read_corrections
         from kg.tables import products_of
+        from recommend.extractor import fact_source
 
-        name = self.config.extraction.extractor
-        catalogue = products_of(self._tables.products)
-        return FactExtractor(build_extractor(name, catalogue), read_corrections(self._workspace.corrections_file))
+        return fact_source(self._workspace, self.config.extraction.extractor)(products_of(self._tables.products))
 
     @cached_property
     def _tables(self) -> Any:

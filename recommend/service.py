@@ -75,40 +75,40 @@ class Recommender:
         history: Iterable[str] | None = None,
         item: str | None = None,
         text: str | None = None,
-        new_product: Product | None = None,
         **settings: Any,
-    ) -> Answer | NewProductAnswer:
-        """Recommend: exactly one of the five questions, and the settings of `recommend.request.Request`.
+    ) -> Answer:
+        """Recommend products: exactly one of the four questions, and the settings of `recommend.request.Request`.
 
         Raises:
             UsageError: no question, several, or a setting out of range.
             UnknownKeyError: a person or product that the graph does not have; near ones are suggested.
         """
-        return self.ask(
-            Request(
-                user_key=user,
-                history=None if history is None else tuple(history),
-                item_key=item,
-                text=text,
-                new_product=new_product,
-                **settings,
-            )
-        )
+        keys = None if history is None else tuple(history)
+        return self._answer(Request(user_key=user, history=keys, item_key=item, text=text, **settings))
+
+    def new_product(self, product: Product, **settings: Any) -> NewProductAnswer:
+        """Who would want a product that the graph does not have, why, and what is like it.
+
+        Raises:
+            StateError: the recommender was made without a workspace.
+        """
+        from recommend.new_item import answer_new_product
+
+        return answer_new_product(self, Request(new_product=product, **settings), self._reader)
 
     def ask(self, request: Request) -> Answer | NewProductAnswer:
-        """Answer one request."""
-        if request.new_product is not None:
-            from recommend.new_item import answer_new_product
+        """Answer any request."""
+        if request.new_product is None:
+            return self._answer(request)
+        from recommend.new_item import answer_new_product
 
-            return answer_new_product(self, request, self._reader)
-        allowed, notes = self.allowed(request)
-        return self._answer(request, allowed, notes)
+        return answer_new_product(self, request, self._reader)
 
     def ask_all(self, request: Request, users: Iterable[str] | None = None) -> Iterator[Answer]:
         """One answer for each person (all of them, or those named), in order of key; the settings are the request's."""
-        allowed, notes = self.allowed(request)
+        limits = self.allowed(request)
         for key in self.snapshot.users if users is None else users:
-            yield self._answer(replace(request, user_key=key, history=None, item_key=None, text=None), allowed, notes)
+            yield self._answer(replace(request, user_key=key, history=None, item_key=None, text=None), limits)
 
     def allowed(self, request: Request) -> tuple[Mask, tuple[str, ...]]:
         """Which products a request lets through (bool [n_items]) but for what the asker has, and notes on its filters."""
@@ -124,7 +124,8 @@ class Recommender:
                 notes += (f"{unknown} of the {len(rows)} excluded keys are no products of this graph.",)
         return mask, notes
 
-    def _answer(self, request: Request, allowed: Mask, notes: tuple[str, ...]) -> Answer:
+    def _answer(self, request: Request, limits: tuple[Mask, tuple[str, ...]] | None = None) -> Answer:
+        allowed, notes = limits or self.allowed(request)
         asked = question(request, self.scorer)
         rows = self.best(asked.scored, allowed, asked.owned, request, asked.only_matches)
         items = tuple(self._item(rank, row, asked, request) for rank, row in enumerate(rows, start=1))

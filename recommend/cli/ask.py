@@ -126,9 +126,9 @@ def _new_products(session: Session, recommender: Recommender, path: str, setting
     file = session.workspace / "clew.toml"
     products = read_new_products(path, Config.load(file) if file.is_file() else Config())
     with session.progress().stage("reading attributes", len(products)) as advance:
-        answers = []
+        answers: list[Answer | NewProductAnswer] = []
         for product in products:
-            answers.append(recommender.recommend(new_product=product, **settings))
+            answers.append(recommender.new_product(product, **settings))
             advance(1)
     _print(session, answers)
 

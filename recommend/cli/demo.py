@@ -1,0 +1,211 @@
+"""`clew demo`: the main job on the bundled real data, from files to explained recommendations."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kg.cli.common import Session, command_options
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from recommend.demo import Demo, Table
+    from recommend.result import Answer, NewProductAnswer
+    from recommend.service import Recommender
+
+DEFAULT = Path("clew-demo")
+
+
+@click.command()
+@command_options
+def demo(session: Session) -> None:
+    """The main job on the bundled real data, in the workspace ./clew-demo.
+
+    Real purchases of a real shop become a graph and a model on this machine; then ten recommendations with reasons, a product
+    that nobody has bought yet, a newcomer with two purchases, and how good all this is. A second run uses what is there.
+    """
+    from kg.workspace import Workspace
+    from recommend.demo import Demo
+
+    if click.get_current_context().get_parameter_source("workspace") is click.core.ParameterSource.DEFAULT:
+        session = Session(DEFAULT, session.as_json, session.quiet, session.verbose)
+    run = Demo(Workspace(session.workspace), session.progress())
+    shown = _Show(session, run)
+    shown.prepare()
+    shown.answers()
+    shown.evaluation()
+    shown.end()
+
+
+class _Show:
+    """Runs the stages one after the other and says what came out of each."""
+
+    def __init__(self, session: Session, run: Demo) -> None:
+        self._session, self._run = session, run
+        self._seconds: dict[str, float] = {}
+        self._document: dict[str, Any] = {"schema_version": 1, "workspace": str(session.workspace)}
+        self._place = "" if session.workspace == Path("clew-data") else f" -w {session.workspace}"
+
+    def _say(self, *parts: RenderableType) -> None:
+        from recommend.cli.show import rendered
+
+        if not self._session.as_json:
+            click.echo(rendered(*parts))
+
+    def _head(self, title: str) -> None:
+        from recommend.cli.show import text
+
+        self._say("", text(title, "bold reverse"))
+
+    def _timed(self, name: str, started: float) -> None:
+        self._seconds[name] = round(time.perf_counter() - started, 1)
+
+    def prepare(self) -> None:
+        """Files → graph → model, or what an earlier run left."""
+        from recommend.cli.show import text
+        from recommend.demo import CUT
+
+        found = self._run.ready()
+        self._document["reused"] = found is not None
+        if found is not None:
+            self._recommender = found
+            self._say(
+                text(f"The graph and the model in {self._session.workspace} are those of an earlier run; delete the folder to start anew.")
+            )
+            return
+        self._say(
+            text("A real shop: what volunteers in the United States bought on Amazon (Open e-commerce 1.0, CC0)."),
+            text(f"Purchases up to {CUT} make the graph; the later ones are kept to test with. Everything is computed here and now."),
+        )
+        started = time.perf_counter()
+        kept, later = self._run.lay_out()
+        report = self._run.ingest()
+        self._timed("graph", started)
+        started = time.perf_counter()
+        self._recommender = self._run.train()
+        self._timed("model", started)
+        graph = self._recommender
+        unsold = int((~graph.scorer.seen).sum())
+        facts = report.nodes
+        self._document["graph"] = {
+            "nodes": dict(report.nodes),
+            "edges": dict(report.edges),
+            "never_bought": unsold,
+            "kept_purchases": later,
+        }
+        self._say(
+            text(
+                f"{facts.get('Product', 0):,} products ({unsold:,} never bought so far), {kept:,} purchases by {facts.get('User', 0):,} people."
+            ),
+            text(
+                f"Read out of the titles: {facts.get('Brand', 0):,} brands, {facts.get('Material', 0):,} materials, {facts.get('Color', 0):,} colours."
+            ),
+        )
+
+    def answers(self) -> None:
+        """Ten recommendations, a product that nobody has, a newcomer."""
+        from recommend.cli.show import answer_text, new_product_text
+        from recommend.demo import NEW_PRODUCT, NEWCOMER
+        from recommend.request import product_row
+
+        started = time.perf_counter()
+        recommender = self._recommender
+        self._shopper = shopper = self._run.cold_example(recommender)
+        ten, new, newcomer = (
+            recommender.recommend(user=shopper, k=10),
+            recommender.recommend(new_product=NEW_PRODUCT, k=3),
+            recommender.recommend(history=NEWCOMER, k=5),
+        )
+        self._timed("answers", started)
+        self._ten: Answer = ten  # type: ignore[assignment]  # a question about a person is answered by an Answer
+        self._document |= {"shopper": ten.to_dict(), "new_product": new.to_dict(), "newcomer": newcomer.to_dict()}
+        if self._session.as_json:
+            return
+        self._head(f"Ten recommendations for the shopper {shopper}")
+        self._say(self._bought(recommender, shopper), "")
+        click.echo(answer_text(self._ten))
+        self._head("A brand-new product, typed in as JSON")
+        self._say(_plain(json.dumps(product_row(NEW_PRODUCT), ensure_ascii=False)), "")
+        self._echo_new(new, new_product_text)
+        self._head("A newcomer with two purchases")
+        titles = [recommender.snapshot.title(recommender.snapshot.items.row(key)) for key in NEWCOMER]
+        self._say(_plain("bought: " + "; ".join(titles)), "")
+        click.echo(answer_text(newcomer))  # type: ignore[arg-type]  # a history is answered by an Answer
+
+    def _echo_new(self, answer: Answer | NewProductAnswer, shown: Any) -> None:
+        click.echo(shown(answer))
+
+    def _bought(self, recommender: Recommender, shopper: str) -> RenderableType:
+        from recommend.wording import short_title
+
+        graph = recommender.snapshot
+        rows = dict.fromkeys(graph.events.of_user(graph.users.row(shopper)).item_rows[::-1].tolist())
+        last = "; ".join(short_title(graph.title(row)) for row in list(rows)[:4])
+        return _plain(f"has {len(rows)} products, the latest: {last}")
+
+    def evaluation(self) -> None:
+        """The table."""
+        from recommend.demo import CUT, K
+
+        started = time.perf_counter()
+        found, reused = self._run.table(self._recommender)
+        self._timed("evaluation", started)
+        self._document["evaluation"] = found.to_dict() | {"reused": reused}
+        self._head(f"How good is it? Purchases after {CUT}, which nothing here has seen")
+        people = {row.task: row.users for row in found.rows}
+        told = ", ".join(f"{people[task]} people for {task}" for task in ("cold", "warm", "all"))
+        self._say(
+            _plain(f"Every product is ranked. Recall@{K} / NDCG@{K} in %, {told}. cold: products never bought before; warm: the others."),
+            figures(found),
+            *(_plain(line) for line in differences(found)),
+        )
+        if reused:
+            self._say(_plain("(figures of the earlier run of this model)"))
+
+    def end(self) -> None:
+        """What to try next, and what it took."""
+        from recommend.cli.show import text
+
+        item = self._ten.items[0].item_key
+        commands = [
+            f"clew explain {self._shopper} {item}{self._place}",
+            f'clew recommend --text "stainless steel water bottle" --where "price <= 25"{self._place}',
+            f"clew cypher list{self._place}",
+        ]
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        self._document |= {"next": commands, "seconds": self._seconds, "peak_mb": round(memory)}
+        self._head("Try next")
+        self._say(*(text(command, "bold") for command in commands))
+        took = ", ".join(f"{name} {seconds:g} s" for name, seconds in self._seconds.items())
+        self._say("", text(f"It took: {took}; {memory / 1000:.1f} GB of memory at most.", "dim"))
+        if self._session.as_json:
+            self._session.emit(self._document, lambda: "")
+
+
+def _plain(line: str) -> RenderableType:
+    from recommend.cli.show import text
+
+    return text(line)
+
+
+def figures(found: Table) -> RenderableType:
+    """The evaluation as a table: a ranker a row, a kind of products a column."""
+    from recommend.cli.show import table
+    from recommend.demo import RANKERS, TASKS
+
+    cells = {(row.ranker, row.task): f"{100 * row.recall:.2f} / {100 * row.ndcg:.2f}" for row in found.rows}
+    return table(("", *TASKS), [(name, *(cells[name, task] for task in TASKS)) for name in RANKERS])
+
+
+def differences(found: Table) -> list[str]:
+    """One line a kind of products: clew against the best simple ranker, with the interval of the difference."""
+    return [
+        f"{one.task}: clew is {100 * one.ndcg:+.2f} NDCG against {one.against} (95 % interval {100 * one.low:+.2f} to {100 * one.high:+.2f})"
+        for one in found.differences
+    ]
