@@ -19,6 +19,8 @@ from gnn.embeddings import ItemEdges
 from gnn.features import TextFeatures
 from gnn.layers import Operator, WeightedSum, orthogonal
 
+START = 0.01  # standard deviation of entities and identities at the start
+
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
@@ -68,21 +70,20 @@ class Side(nn.Module):
 
     Args:
         inputs: for the shapes.
-        n_entities: rows of the entity table.
         config: dim and dropouts.
-        start: float32 [d_text + k, dim], what P starts as.
+        start: what P ([d_text + k, dim]), entities ([n_entities, dim]) and identities ([n_items, dim]) start as.
     """
 
-    def __init__(self, inputs: Inputs, n_entities: int, config: GnnConfig, start: Tensor) -> None:
+    def __init__(self, inputs: Inputs, config: GnnConfig, start: tuple[Tensor, Tensor, Tensor]) -> None:
         super().__init__()
         d_text, n_words = inputs.dense.shape[1], inputs.basis.shape[0]
         self.config = config
-        self.text_map = nn.Parameter(start[:d_text].clone())
-        self.word_map = nn.Parameter(start[d_text:].clone())
+        self.text_map = nn.Parameter(start[0][:d_text].clone())
+        self.word_map = nn.Parameter(start[0][d_text:].clone())
         self.word_rest = nn.Parameter(torch.zeros(n_words, config.dim))
-        self.entity_vectors = nn.Parameter(torch.zeros(n_entities, config.dim))
+        self.entity_vectors = nn.Parameter(start[1].clone())
         self.relation_weights = nn.Parameter(torch.ones(len(inputs.edges)))
-        self.identity = nn.Parameter(torch.zeros(inputs.n_items, config.dim))
+        self.identity = nn.Parameter(start[2].clone())
         self.gather = WeightedSum()
 
     def word_vectors(self, inputs: Inputs) -> Tensor:
@@ -126,6 +127,19 @@ class Tower(nn.Module):
     def __init__(self, inputs: Inputs, n_entities: int, config: GnnConfig, generator: torch.Generator) -> None:
         super().__init__()
         rows = inputs.dense.shape[1] + inputs.basis.shape[1]
-        start = orthogonal(rows, config.dim, generator).to(inputs.dense.device)
-        self.source = Side(inputs, n_entities, config, start)
-        self.target = Side(inputs, n_entities, config, start)
+        # Not zero: where no text is, the product of two zeros would have no gradient.
+        small = [torch.randn(n, config.dim, generator=generator) * START for n in (n_entities, inputs.n_items)]
+        touched = torch.zeros(n_entities, 1)  # entities of new products only are never trained and stay zero
+        for index, _ in inputs.edges:
+            touched[index[0].cpu()] = 1.0
+        device = inputs.dense.device
+        start = (orthogonal(rows, config.dim, generator).to(device), (small[0] * touched).to(device), small[1].to(device))
+        self.source = Side(inputs, config, start)
+        self.target = Side(inputs, config, start)
+
+    def text_only(self) -> None:
+        """Take entities and identities out, for a tower that nothing was learnt by."""
+        with torch.no_grad():
+            for side in (self.source, self.target):
+                side.entity_vectors.zero_()
+                side.identity.zero_()

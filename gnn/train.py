@@ -84,6 +84,7 @@ def fit(
         report |= _train(tower, trained, everything, histories, known_rows, config, progress, parts, kept)
     else:
         progress.note("Nobody has two products, so the GNN is not trained; products are alike as far as their texts are.")
+        tower.text_only()
         report |= {"steps": 0}
     return _table(tower, everything, snapshot, features, relations, idf, edges, known_rows, {"config": config.to_dict(), **report})
 
