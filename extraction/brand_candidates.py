@@ -10,9 +10,11 @@ from extraction.words import Words
 LONGEST = 5
 START, AFTER_COUNT, AFTER_BREAK, AFTER_BY = range(4)
 # "2 Pack ", "(Pack of 3) - ", "[2 Pcs]", "100 ", "New ", "Original ": what a title may say before its brand.
+_COUNTED = r"pack|packs|pcs|pieces?|count|ct|sets?|pk|pairs?|rolls|boxes"
 _LEADING = re.compile(
-    r"(?:[\W_]*(?:\d+\s*x\s+|\d+[ -]?(?:pack|packs|pcs|pieces?|count|ct|sets?|pk|pairs?|rolls|boxes)\b(?: of\b)?|(?:pack|set|lot|box) of \d+"
-    r"|(?:20[12]\d\s+)?(?:brand\s+)?new\b|genuine\b|original\b|official\b|upgraded\b|amazon brand\b|\([^)]{1,30}\)|\[[^\]]{1,30}\]|\d+)[\s\-–—:,|]*)+",
+    rf"(?:[\W_]*(?:\d+\s*x\s+|\d+[ -]?(?:{_COUNTED})\b(?: of\b)?|(?:pack|set|lot|box) of \d+|\d+"
+    r"|(?:20[12]\d\s+)?(?:brand\s+)?new\b|genuine\b|original\b|official\b|upgraded\b|amazon brand\b"
+    r"|\([^)]{1,30}\)|\[[^\]]{1,30}\])[\s\-–—:,|]*)+",
     re.IGNORECASE,
 )
 _PLAIN = re.compile(r"[ \-‐‑'’.&+/!]{1,3}\Z|[ ]?[®™©℠][ ]?\Z")

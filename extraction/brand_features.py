@@ -185,7 +185,7 @@ class Batch:
                 words.append(_word_rows(words_, first, last, table, own, kind_stems))
                 spans.append(_span_row(words_, option, first, last, own, caps, starts))
         span_ids = np.array(spans, np.float32).reshape(-1, 10)
-        return np.hstack([_span_features(span_ids, statistics), _word_features(np.array(words).reshape(-1, 10), table)])
+        return np.hstack([_span_features(span_ids, statistics), _word_features(np.array(words, np.int64).reshape(-1, 10), table)])
 
 
 def _word_rows(words: Words, first: int, last: int, table: WordTable, own: bool, kind_stems: set[str]) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Which candidate is the brand: a small network that scores each, and a softmax over a title's candidates.
 
-score(x) = w · tanh(W x + b) + v · x, P(candidate) = exp(score) / Σ over the title's candidates, "no brand" among them: the conditional logit
-of McFadden (1974) with one hidden layer beside the linear part.
+score(x) = w · tanh(W x + b) + v · x, P(candidate) = exp(score) / Σ over the title's candidates, "no brand" among them: the conditional
+logit of McFadden (1974) with one hidden layer beside the linear part.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Titles of one shop vote: what is a brand at the start of one title is likely one at the start of another.
 
-The first model's probabilities are summed over the shop: mass(span) = Σ over titles of P(the span is the brand), mass(word) the same over the
-spans that hold the word. A second model of the same form sees, beside the first one's probability, which share of the titles that begin with
-the span (or hold the word) take it for a brand, the title's own vote taken out.
+The first model's probabilities are summed over the shop: mass(span) = Σ over titles of P(the span is the brand), mass(word) the same over
+the spans that hold the word. A second model of the same form sees, beside the first one's probability, which share of the titles that begin
+with the span (or hold the word) take it for a brand, the title's own vote taken out.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def vote_features(
     mine = np.zeros(len(batch.keys)) if own is None else np.where(own > _SMALL, own, 0.0)
     raw = np.array(_looked_up(batch, mine, titles, votes, statistics, own is not None), np.float64).reshape(-1, 17)
     count, mass, mass_longer, elsewhere = raw[:, 0], raw[:, 1], raw[:, 2], raw[:, 3]
-    some = np.array([bool(key) for key in batch.keys])
+    some = np.array([bool(key) for key in batch.keys], bool)
     log_p = np.log(np.maximum(probabilities, 1e-4)) / 4
-    starts = np.flatnonzero(np.r_[True, batch.owner[1:] != batch.owner[:-1]])
+    starts = np.flatnonzero(np.diff(batch.owner, prepend=-1))
     none = np.repeat(log_p[starts], np.diff(np.r_[starts, len(log_p)]))
     best = np.repeat(np.maximum.reduceat(log_p, starts), np.diff(np.r_[starts, len(log_p)]))
     words = raw[:, 4:].reshape(-1, 13)

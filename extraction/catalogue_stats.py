@@ -1,7 +1,7 @@
 """What a catalogue's own titles say about beginnings and words, with no label: the ground on which brands are told from other beginnings.
 
-Counts are of distinct titles. A title that was itself learned from is taken out of its own counts (`known`), so that a beginning is judged by
-the other titles alone.
+Counts are of distinct titles. A title that was itself learned from is taken out of its own counts (`known`), so that a beginning is judged
+by the other titles alone.
 """
 
 from __future__ import annotations

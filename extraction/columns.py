@@ -26,10 +26,8 @@ _LISTS = {
     "color": re.compile(r"\s*(?:[;|/]|,(?!\d))\s*"),
     "product_type": re.compile(r"\s*\|\s*"),
 }
-_EMPTY = frozenset(
-    ["", "n-a", "na", "none", "null", "nan", "unknown", "unbranded", "no-brand", "generic", "not-applicable", "does-not-apply", "other"]
-    + ["-", "--"]
-)
+_NOTHING = "n-a na none null nan unknown unbranded no-brand generic not-applicable does-not-apply other - --"
+_EMPTY = frozenset(["", *_NOTHING.split(" ")])
 _SHARE = re.compile(r"^\d{1,3}(?:[.,]\d+)?\s?%\s*")
 _STATED, _SEEN = 0.97, 0.99
 

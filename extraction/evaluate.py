@@ -3,12 +3,12 @@
 Gold files are JSONL: `input` (the title), `category`, `target_scores` {attribute: {value: 1, …}}; `n/a` = asked and absent. A slot (row,
 attribute) with several gold values is right with any one of them.
 
-Published protocol (Brinkmann et al., ExtractGPT, 2024): only slots that the row carries a label for, one prediction each (the surest mention).
-With V/N in front for "gold has a value" / "gold is n/a", and C, W, V, N behind for correct, wrong, some value, none:
+Published protocol (Brinkmann et al., ExtractGPT, 2024): only slots that the row carries a label for, one prediction each (the surest
+mention). With V/N in front for "gold has a value" / "gold is n/a", and C, W, V, N behind for correct, wrong, some value, none:
 P = VC / (NV + VC + VW), R = VC / (VN + VC + VW).
 
-Strict protocol: every accepted mention counts, not the surest alone (a value said twice counts once), and a slot that the row does not label
-is taken as absent; recall is over slots with a value, precision over values said.
+Strict protocol: every accepted mention counts, not the surest alone (a value said twice counts once), and a slot that the row does not
+label is taken as absent; recall is over slots with a value, precision over values said.
 
 F1 is 2PR / (P + R), from 0 to 1, higher is better.
 """
