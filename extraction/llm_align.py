@@ -2,12 +2,13 @@
 
 The stated alignment. Two texts are the same when they differ only in
 
-- case, and Unicode forms (NFKC: full-width letters, ligatures, composed accents; typographic apostrophes; character references such as `&#39;`);
+- case, and Unicode forms (NFKC: full-width letters, ligatures, composed accents; typographic apostrophes; character references such as
+  `&#39;`);
 - characters that nobody sees (zero width, soft hyphen, direction marks, variation selectors, ®, ™);
 - which of space and hyphen stands between two words, and how many; and, unless it stands between two digits, whether one does.
 
-A value must begin and end where a word does ("Speed" does not stand in "Speedo", nor "5" in "1.5"). Nothing else is forgiven: no other order, no
-other ending, no translation, no synonym. What is found is always quoted as the text has it.
+A value must begin and end where a word does ("Speed" does not stand in "Speedo", nor "5" in "1.5"). Nothing else is forgiven: no other
+order, no other ending, no translation, no synonym. What is found is always quoted as the text has it.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A schema without recursion describes a regular language, so a non-deterministic automaton over the bytes of UTF-8 JSON is enough; its
 deterministic states are made as they are met. Known keywords: `type` (one or several), `properties`, `required`, `additionalProperties`,
-`items`, `minItems`, `maxItems`, `maxLength`, `enum`, `const`, `anyOf`, `oneOf`, titles and descriptions, and clew's `x-part-of`: the string is
-a run of whole words of that text. All properties are written, in the schema's order, whether required or not.
+`items`, `minItems`, `maxItems`, `maxLength`, `enum`, `const`, `anyOf`, `oneOf`, titles and descriptions, and clew's `x-part-of`: the
+string is a run of whole words of that text. All properties are written, in the schema's order, whether required or not.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ Product text comes from strangers. Three barriers stand between an order in it a
    letters, with gaps, backwards or in ROT13);
 3. whatever the model answers must stand in what is left (`extraction.llm_align`).
 
-Barrier 2 is a list of phrases and so has holes: an order in words that it does not know, naming a brand that it spells out, still gets through
-to the model. The fact that it might then make shows its characters as evidence, like any other.
+Barrier 2 is a list of phrases and so has holes: an order in words that it does not know, naming a brand that it spells out, still gets
+    through to the model. The fact that it might then make shows its characters as evidence, like any other.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from extraction.llm_orders import ENCODED_ORDERS, ORDERS, SPELT_ORDERS
 GUARD_VERSION = 1
 
 _HIDDEN_ELEMENT = r"<(script|style|template|noscript|iframe|object|svg|title|instructions?|system)\b.*?(?:</\1\s*>|$)"
-_UNDISPLAYED = r"<(\w+)[^>]*(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0|\bhidden\b|aria-hidden)[^>]*>.*?(?:</\2\s*>|$)"
+_UNSEEN_STYLE = r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0|\bhidden\b|aria-hidden"
+_UNDISPLAYED = rf"<(\w+)[^>]*(?:{_UNSEEN_STYLE})[^>]*>.*?(?:</\2\s*>|$)"
 _MARKUP = re.compile(rf"<!.*?(?:>|$)|{_HIDDEN_ELEMENT}|{_UNDISPLAYED}|</?[a-z][^<>]*(?:>|$)", re.S)
 _COMMENT = re.compile(r"<! (?:.*? >|.*$)", re.S)  # dashes are folded to spaces
 # From here on, text plays a part that is not a product's: control tokens of chat models, the end of a JSON string, a comment of Markdown.

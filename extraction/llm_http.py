@@ -14,7 +14,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from extraction.llm_config import LlmConfig
-from extraction.llm_model import Completion, Message, Schema, Usage, estimated_tokens, plain_schema
+from extraction.llm_model import Completion, Message, NoAnswerError, Schema, Usage, estimated_tokens, plain_schema
 from kg.digest import digest_json
 from kg.errors import EngineError, InputError
 from kg.seeds import derive
@@ -91,11 +91,13 @@ class EndpointModel:
         import openai
 
         config = self.config
+        # The client would send these of the environment to whatever address it is given.
+        unsent: dict[str, Any] = {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
         return openai.OpenAI(
             base_url=config.base_url,
             # Servers of one's own take any key, but the client insists on one; without ours it would send OPENAI_API_KEY to a stranger.
             api_key=config.api_key.get_secret_value() if config.api_key else "none",
-            default_headers={"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()},
+            default_headers=unsent,
             timeout=config.timeout,
             max_retries=0,
         )
@@ -122,7 +124,7 @@ class EndpointModel:
             if attempt + 1 < self.config.attempts:
                 self._sleep(last.wait if last.wait is not None else self._backoff(attempt, messages))
         tries = "1 attempt" if self.config.attempts == 1 else f"{self.config.attempts} attempts"
-        raise EngineError(
+        raise NoAnswerError(
             f"{self.name} gave no answer in {tries}: {last.what}.", "Check that it runs; run again later (what is answered is kept)."
         )
 
@@ -165,8 +167,8 @@ class EndpointModel:
         return request
 
     def _read(self, response: Any, deadline: float) -> bytes:
-        """The body, within the deadline (a server that sends a byte now and then never trips the client's own timeout) and of bounded size."""
-        chunks, size = [], 0
+        """The body, within the deadline (a server that sends a byte now and then never trips the client's own timeout) and of bounded
+        size.""" chunks, size = [], 0
         for chunk in response.iter_bytes():
             size += len(chunk)
             if size > MAX_BODY_BYTES:

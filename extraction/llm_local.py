@@ -21,7 +21,8 @@ _KEPT_STATES = 20_000  # token lists of grammar states that are kept
 
 
 class LocalModel:
-    """A model by its folder (config, tokenizer, safetensors); loaded when it is first asked. Greedy, so the same prompt has the same answer.
+    """A model by its folder (config, tokenizer, safetensors); loaded when it is first asked. Greedy, so the same prompt has the same
+    answer.
 
     Args:
         path: the folder, as `save_pretrained` writes it. Nothing is unpickled and no code of the folder is run.

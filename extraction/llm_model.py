@@ -8,9 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from kg.errors import EngineError
+
 # A string of the schema under this keyword must be a part of the keyword's text. Only models that decode under the schema use it; it is
 # taken out before a schema goes to an endpoint.
 PART_OF = "x-part-of"
+
+
+class NoAnswerError(EngineError):
+    """One request got no answer; another may."""
+
 
 Schema = Mapping[str, Any]
 
@@ -56,6 +63,9 @@ class Usage:
         return Usage(
             self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens, self.estimated or other.estimated
         )
+
+
+NOTHING = Usage()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,14 @@ _ENGLISH = (
     r"\bnew (?:instruction|task|rule|order)s?\b ?[:.,]",
     r"\b(?:system|developer) (?:prompt|message|override|note)\b|\b(?:system|developer) ?: ?(?:override|set|ignore|you|the|answer|brand)\b",
     r"\b(?:user|assistant) ?: ",
-    r"\byou (?:are|act) (?:now|as) |\byou (?:must|should|shall|have to|will) (?:now |always |only )?(?:answer|respond|reply|output|ignore|say|report|return|set|use)\b",
+    r"\byou (?:are|act) (?:now|as) |\byou (?:must|should|shall|have to|will) (?:now |always |only )?(?:answer|respond|reply"
+    r"|output|ignore|say|report|return|set|use)\b",
     r"\b(?:pretend|assume|imagine) (?:that|to be|you)\b",
     r"\bwhen (?:you )?(?:extract|read|label|tag|answer|ask|process|pars)(?:ing|ed)?\b",
     r"\b(?:end|begin|start|beginning) of (?:the )?(?:product|title|text|data|input|prompt)\b|\bbegin product\b",
     r"\b(?:correct|right|expected|valid|required|final) (?:json|answer|output|response)\b",
-    r"\b(?:reply|answer|respond) (?:only|accordingly|with|in json|just)\b|\bnow (?:answer|output|reply|respond)\b|\b(?:decode|read|follow) and (?:obey|follow|execute|do)\b",
+    r"\b(?:reply|answer|respond) (?:only|accordingly|with|in json|just)\b|\bnow (?:answer|output|reply|respond)\b|\b(?:decode"
+    r"|read|follow) and (?:obey|follow|execute|do)\b",
     rf"\b(?:answer|output|result|response)\.\w+ ?=|\b{_ATTRIBUTE} ?(?:=|:=) ?[\"'\w]",
     rf"\b(?:use|put|write|give|choose|name|list|state|invent|make up|insert) .{{1,40}} (?:as|for|in) (?:the |its |a )?{_ATTRIBUTE}\b",
     rf"\b(?:invent|make up|hallucinate|fabricate) an? {_ATTRIBUTE}\b",
@@ -34,34 +36,44 @@ _ENGLISH = (
 # English, spelt in letters alone.
 _IGNORE = r"(?:ignor(?:e|ing)|disregard(?:ing)?|forget|bypass|neglect)"
 _FILLER = r"(?:all|any|of|the|your|my|these|those|this|that|every|everything|other)*"
-_WHAT = r"(?:previous|prior|earlier|above|preceding|initial|system|rules?|instructions?|directions|guidelines|prompt|title|text|context|rest|said)"
+_WHAT = (
+    r"(?:previous|prior|earlier|above|preceding|initial|system|rules?|instructions?|directions|guidelines|prompt|title"
+    r"|text|context|rest|said)"
+)
 _SPELT_ATTRIBUTE = r"(?:brand|manufacturer|maker|material|colou?r|size|quantity|attribute)"
 _SPELT = (
     rf"{_IGNORE}{_FILLER}{_WHAT}",
-    rf"(?:set|change|switch|overrid(?:e|ing)|overwrite|rewrite)(?:the|its|this|every|all|products?)*{_SPELT_ATTRIBUTE}(?:name)?(?:to|as|with|into)",
-    rf"(?:answer|respond|reply|output|return|report)(?:only|always|with|that|the|as|a)*(?:brand|manufacturer|material)(?:is|name|as)?",
+    rf"(?:set|change|switch|overrid(?:e|ing)|overwrite|rewrite)(?:the|its|this|every|all"
+    rf"|products?)*{_SPELT_ATTRIBUTE}(?:name)?(?:to|as|with|into)",
+    r"(?:answer|respond|reply|output|return|report)(?:only|always|with|that|the|as|a)*(?:brand|manufacturer|material)(?:is|name|as)?",
 )
 
 # Other languages: a verb of ignoring and what is to be ignored, or a verb of setting and the word for brand, not far apart.
 _IGNORE_VERBS = (
-    r"ignor\w+|vergiss|missacht\w+|beachte nicht|oubli(?:e|ez)\b|neglig\w+|olvid\w+|dimentic\w+|trascur\w+|esquec\w+|desconsider\w+|negeer|vergeet"
+    r"ignor\w+|vergiss|missacht\w+|beachte nicht|oubli(?:e|ez)\b|neglig\w+|olvid\w+|dimentic\w+|trascur\w+|esquec\w+"
+    r"|desconsider\w+|negeer|vergeet"
     r"|zignoruj\w*|pomin\w*|zapomnij|игнорир\w+|проигнорир\w+|забудь\w*|ігнору\w+|проігнору\w+|忽略|无视|無視|忘记|忘掉|不要理会|不要理會|忘れ|무시|잊"
-    r"|تجاهل\w*|انس\b|yok say\w*|gormezden gel\w*|dikkate alma\w*|unut\w*|अनदेख\S*|नज़रअंदाज़|भूल|glom\b|abaikan|bo qua|เพิกเฉย|ไม่ต้องสนใจ|αγνοησ\w+|התעלם"
+    r"|تجاهل\w*|انس\b|yok say\w*|gormezden gel\w*|dikkate alma\w*|unut\w*|अनदेख\S*|नज़रअंदाज़|भूल|glom\b|abaikan|bo qua"
+    r"|เพิกเฉย|ไม่ต้องสนใจ|αγνοησ\w+|התעלם"
 )
 _IGNORED = (
-    r"instruc\w+|instruk\w+|istruzion\w+|anweisung\w*|vorgabe\w*|regel\w*|regle\w*|regol\w*|regras?\b|reglas?\b|consignes?|opdracht\w*|polecen\w*|zasad\w*"
+    r"instruc\w+|instruk\w+|istruzion\w+|anweisung\w*|vorgabe\w*|regel\w*|regle\w*|regol\w*|regras?\b|reglas?\b|consignes?"
+    r"|opdracht\w*|polecen\w*|zasad\w*"
     r"|инструкц\w+|указани\w+|правил\w*|команд\w*|інструкц\w+|вказівк\w+|指令|指示|说明|說明|提示|规则|規則|命令|要求|지시|명령|지침|규칙"
     r"|تعليمات|التعليمات|أوامر|الأوامر|talimat\w*|yonerge\w*|kural\w*|निर्देश\S*|arahan|perintah|huong dan|คำสั่ง|οδηγι\w+|הוראות|ההוראות"
     r"|titel\w*|titre|titulo|titolo|заголов\w+|标题|標題|제목|タイトル"
 )
 _SET_VERBS = (
-    r"\b(?:setze?|setzen|andere|nenne|gib|schreibe?|antworte\w*|mets|mettez|definis\w*|indique\w*|reponds?|repondez|pon|ponga|establec\w+|cambia|responde\w*|di que|imposta\w*"
-    r"|rispond\w+|scrivi|defina|responda|altere|coloque|zet|stel|antwoord|ustaw\w*|zmien|odpowiedz|wpisz|установ\w+|укаж\w+|постав\w+|измени\w*|ответ\w*|запиши|встанов\w+|вкаж\w+"
+    r"\b(?:setze?|setzen|andere|nenne|gib|schreibe?|antworte\w*|mets|mettez|definis\w*|indique\w*|reponds?|repondez|pon|ponga"
+    r"|establec\w+|cambia|responde\w*|di que|imposta\w*"
+    r"|rispond\w+|scrivi|defina|responda|altere|coloque|zet|stel|antwoord|ustaw\w*|zmien|odpowiedz|wpisz|установ\w+|укаж\w+"
+    r"|постав\w+|измени\w*|ответ\w*|запиши|встанов\w+|вкаж\w+"
     r"|ayarla\w*|degistir\w*|yaz|cevapla\w*|tetapkan|jawab|satt|svara)\b"
     r"|设为|设置|设成|改为|改成|填写|填成|回答|设定|設為|設定|改為|填寫|答え|記入|설정|바꾸|바꿔|답하|답해|대답|اجعل|اضبط|غير|أجب|सेट|बताएं|बदल|उत्तर|ตั้ง|ตอบ|θεσε|הגדר|ענה"
 )
 _BRAND = (
-    r"\bmarken?\b|\bmarque\b|\bmarca\b|\bmarchio\b|\bmerk\b|\bmarke\b|\bmarka\w*|\bmarki\b|\bhersteller\b|\bfabricante\b|\bfabricant\b|бренд\w*|\bмарк[ауи]\b|производител\w*"
+    r"\bmarken?\b|\bmarque\b|\bmarca\b|\bmarchio\b|\bmerk\b|\bmarke\b|\bmarka\w*|\bmarki\b|\bhersteller\b|\bfabricante\b"
+    r"|\bfabricant\b|бренд\w*|\bмарк[ауи]\b|производител\w*"
     r"|品牌|牌子|ブランド|メーカー|브랜드|제조사|العلامة|ماركة|ब्रांड|यี่ห้อ|แบรนด์|μαρκα|מותג|המותג|\bmerek\b|\bvarumarke\b"
 )
 

@@ -111,7 +111,7 @@ class Reading:
         values = {"type": "array", "items": {"type": "string", PART_OF: text}, "maxItems": MAX_VALUES}
         return {
             "type": "object",
-            "properties": {attribute: values for attribute in self.attributes},
+            "properties": dict.fromkeys(self.attributes, values),
             "required": list(self.attributes),
             "additionalProperties": False,
         }

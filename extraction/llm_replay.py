@@ -10,10 +10,10 @@ from typing import Any
 
 from extraction.llm_cache import prompt_digest
 from extraction.llm_guard import readable
-from extraction.llm_model import Completion, LanguageModel, Message, Schema, Usage, estimated_tokens
+from extraction.llm_model import Completion, LanguageModel, Message, NoAnswerError, Schema, Usage, estimated_tokens
 from extraction.llm_prompt import MAX_FIELD_CHARS, MAX_KIND_CHARS, shown_title
 from kg.digest import digest_bytes, digest_json
-from kg.errors import EngineError, InputError
+from kg.errors import InputError
 
 _FORM = 'A line reads {"input": TITLE, "category": KIND, "answer": TEXT}, or has the "digest" of a prompt instead of its title.'
 
@@ -82,14 +82,14 @@ class ReplayModel:
         """The recorded answer; its usage is estimated.
 
         Raises:
-            EngineError: none was recorded for this prompt.
+            NoAnswerError: none was recorded for this prompt.
         """
         title, kind = shown_title(messages)
         answer = self._by_digest.get(prompt_digest("", messages, schema))
         if answer is None:
             answer = self._by_title.get((title, kind), self._by_title.get((title, "")))
         if answer is None:
-            raise EngineError(f"No answer was recorded for {title[:80] or messages[-1].content[:80]!r}.", "Record it, or ask a model.")
+            raise NoAnswerError(f"No answer was recorded for {title[:80] or messages[-1].content[:80]!r}.", "Record it, or ask a model.")
         return Completion(answer, Usage(sum(self.count(m.content) + 4 for m in messages), self.count(answer), estimated=True))
 
 

@@ -207,7 +207,7 @@ class Demo:
         """The shopper of the demo: `SHOPPER`, or the first person who has a product among their ten that nobody has bought."""
         for key in (SHOPPER, *recommender.snapshot.users):
             if key in recommender.snapshot.users and any(item.cold for item in recommender.recommend(user=key, explain=0).items):
-                return key
+                return str(key)
         return next(iter(recommender.snapshot.users))
 
 

@@ -1,4 +1,4 @@
-"""What reads facts out of products, for an ingest and for a product that comes later: the extractor of a name, and what people corrected."""
+"""What reads facts out of products, for an ingest and for a product that comes later: an extractor and what people corrected."""
 
 from __future__ import annotations
 

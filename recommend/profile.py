@@ -84,8 +84,7 @@ def profile_of_events(events: EventLog, now: int, recency_days: float | None) ->
 
 
 def recency(times: NDArray[np.int64], now: int, days: float) -> NDArray[np.float64]:
-    """exp(−age / days) of moments (seconds); an unknown moment counts as the oldest known one, a future one as now."""
+    """exp(−age / days) of moments (seconds); an unknown moment counts as `days` ago, a future one as now."""
     known = times != NO_TIME
-    oldest = times[known].min(initial=now)
-    ages = np.maximum(now - np.where(known, times, oldest), 0) / _DAY
-    return np.exp(-ages / days)
+    ages = np.maximum(now - np.where(known, times, now), 0) / _DAY
+    return np.exp(-np.where(known, ages / days, 1.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -120,8 +120,8 @@ def _catalogue(protocol: Protocol, progress: Progress) -> tuple[list[Product], l
     from kg.catalogue import read_catalogue
     from kg.triples import read_triples
 
-    rejects = Rejects()
-    products = list(read_catalogue(protocol.catalogue.files, protocol.catalogue, rejects, progress))
+    rejects = _Untitled(protocol)
+    products = [*read_catalogue(protocol.catalogue.files, protocol.catalogue, rejects, progress), *rejects.products]
     facts: list[Fact] = []
     source = FactExtractor(build_extractor(protocol.extractor, products))
     with progress.stage("facts", len(products)) as advance:
@@ -131,6 +131,26 @@ def _catalogue(protocol: Protocol, progress: Progress) -> tuple[list[Product], l
     for triples in protocol.triples:
         facts += read_triples(triples.files, triples, rejects)
     return products, facts
+
+
+class _Untitled(Rejects):
+    """A benchmark counts products without a title too; they go by their key."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        super().__init__()
+        self._columns = protocol.catalogue.columns
+        self.products: list[Product] = []
+
+    def add(self, file: str | Path, line: int, reason: str, row: Mapping[str, Any] | str) -> None:
+        """Keep a row whose only fault is its title."""
+        columns = self._columns
+        if columns is None or isinstance(row, str) or str(row.get(columns.title) or "").strip():
+            super().add(file, line, reason, row)
+            return
+        key = str(row[columns.item])
+        named = {role: getattr(columns, role) for role in ("brand", "category", "product_type")}
+        fields = {role: str(row[name]) for role, name in named.items() if name and row.get(name)}
+        self.products.append(Product(key, key, fields, source=f"{Path(file).name}:{line}"))
 
 
 class _Reader:

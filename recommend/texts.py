@@ -6,19 +6,20 @@ from kg.model import Product
 from kg.ontology import Rel
 from kg.snapshot import GraphSnapshot
 
-# Columns that are words of the shop's own; a kind of product such as TOY_BUILDING_BLOCK is a fact and no text.
-_COLUMNS = ("brand", "category")
-_RELATIONS = {"brand": Rel.HAS_BRAND, "category": Rel.IN_CATEGORY}
+# A brand column is worth its words (on Beauty +0.7 NDCG@20 for new products); a category's words are not (−0.7): it is a fact.
+_COLUMNS = ("brand",)
+_RELATIONS = {"brand": Rel.HAS_BRAND}
 
 
 def product_text(product: Product) -> str:
-    """Title, then the columns brand and category as written."""
-    return " ".join(part for part in (product.title, *(product.text(name) for name in _COLUMNS)) if part)
+    """Title (unless it only repeats the key), then the column brand as written."""
+    title = "" if product.title == product.key else product.title
+    return " ".join(part for part in (title, *(product.text(name) for name in _COLUMNS)) if part)
 
 
 def snapshot_texts(snapshot: GraphSnapshot) -> list[str]:
-    """The same texts from a graph: titles, and what facts quote from those columns (list of n_items)."""
-    texts = [[title] for title in snapshot.titles()]
+    """The same texts from a graph: titles, and what facts quote from that column (list of n_items)."""
+    texts = [["" if title == key else title] for key, title in zip(snapshot.items, snapshot.titles(), strict=True)]
     for field, relation in _RELATIONS.items():
         edges = snapshot.edges.get(relation)
         if edges is None:
@@ -28,4 +29,4 @@ def snapshot_texts(snapshot: GraphSnapshot) -> list[str]:
         for row, name, text in zip(edges.source_rows.tolist(), fields, quoted, strict=True):
             if name == field:
                 texts[row].append(text)
-    return [" ".join(parts) for parts in texts]
+    return [" ".join(part for part in parts if part) for parts in texts]

@@ -173,14 +173,20 @@ def start(
         return server
 
 
-def admin(home: Path, *arguments: str, heap: str = "512m") -> str:
-    """Run neo4j-admin with the server's artifacts on a folder whose server is stopped; returns what it printed.
+def admin(home: Path, *arguments: str, heap: str = "512m", folder: Path | None = None) -> str:
+    """Run neo4j-admin with the server's artifacts on a home whose server is stopped; returns what it printed.
+
+    Args:
+        home: the server's folder; made when missing.
+        arguments: such as "database", "info".
+        heap: Java heap.
+        folder: where relative paths in the arguments start; None: the home.
 
     Raises:
         EngineError: it failed; its last lines are the message.
     """
     _configure(home.resolve(), free_port(), None, False)
-    return _run_admin(find_java(), fetch_jars(), home.resolve(), arguments, heap)
+    return _run_admin(find_java(), fetch_jars(), home.resolve(), arguments, heap, folder)
 
 
 def free_port() -> int:
@@ -249,10 +255,10 @@ def _set_password(java: Path, lib: Path, home: Path) -> None:
     file.write_text(password + "\n")
 
 
-def _run_admin(java: Path, lib: Path, home: Path, arguments: Sequence[str], heap: str) -> str:
+def _run_admin(java: Path, lib: Path, home: Path, arguments: Sequence[str], heap: str, folder: Path | None = None) -> str:
     environment = {**os.environ, "NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}
     command = [str(java), f"-Xmx{heap}", *_JVM_OPTIONS, "-cp", f"{lib}/*", "org.neo4j.cli.AdminTool", *arguments]
-    done = subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment, cwd=folder or home, capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr
     if done.returncode:
         raise EngineError(f"neo4j-admin {arguments[0]} {arguments[1]} failed: {_last_lines(output, 5)}", "Its words above say why.")

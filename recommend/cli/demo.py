@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kg.cli.common import Session, command_options
+from kg.ontology import Label
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from recommend.demo import Demo, Table
-    from recommend.result import Answer, NewProductAnswer
     from recommend.service import Recommender
 
 DEFAULT = Path("clew-demo")
@@ -92,7 +92,7 @@ class _Show:
         self._timed("model", started)
         graph = self._recommender
         unsold = int((~graph.scorer.seen).sum())
-        facts = report.nodes
+        made = {name: f"{report.nodes.get(name, 0):,}" for name in (Label.PRODUCT, Label.USER, Label.BRAND, Label.MATERIAL, Label.COLOR)}
         self._document["graph"] = {
             "nodes": dict(report.nodes),
             "edges": dict(report.edges),
@@ -100,12 +100,8 @@ class _Show:
             "kept_purchases": later,
         }
         self._say(
-            text(
-                f"{facts.get('Product', 0):,} products ({unsold:,} never bought so far), {kept:,} purchases by {facts.get('User', 0):,} people."
-            ),
-            text(
-                f"Read out of the titles: {facts.get('Brand', 0):,} brands, {facts.get('Material', 0):,} materials, {facts.get('Color', 0):,} colours."
-            ),
+            text(f"{made[Label.PRODUCT]} products ({unsold:,} never bought so far), {kept:,} purchases by {made[Label.USER]} people."),
+            text(f"Read out of the titles: {made[Label.BRAND]} brands, {made[Label.MATERIAL]} materials, {made[Label.COLOR]} colours."),
         )
 
     def answers(self) -> None:
@@ -119,27 +115,24 @@ class _Show:
         self._shopper = shopper = self._run.cold_example(recommender)
         ten, new, newcomer = (
             recommender.recommend(user=shopper, k=10),
-            recommender.recommend(new_product=NEW_PRODUCT, k=3),
+            recommender.new_product(NEW_PRODUCT, k=3),
             recommender.recommend(history=NEWCOMER, k=5),
         )
         self._timed("answers", started)
-        self._ten: Answer = ten  # type: ignore[assignment]  # a question about a person is answered by an Answer
+        self._ten = ten
         self._document |= {"shopper": ten.to_dict(), "new_product": new.to_dict(), "newcomer": newcomer.to_dict()}
         if self._session.as_json:
             return
         self._head(f"Ten recommendations for the shopper {shopper}")
         self._say(self._bought(recommender, shopper), "")
-        click.echo(answer_text(self._ten))
+        click.echo(answer_text(ten))
         self._head("A brand-new product, typed in as JSON")
         self._say(_plain(json.dumps(product_row(NEW_PRODUCT), ensure_ascii=False)), "")
-        self._echo_new(new, new_product_text)
+        click.echo(new_product_text(new))
         self._head("A newcomer with two purchases")
         titles = [recommender.snapshot.title(recommender.snapshot.items.row(key)) for key in NEWCOMER]
         self._say(_plain("bought: " + "; ".join(titles)), "")
-        click.echo(answer_text(newcomer))  # type: ignore[arg-type]  # a history is answered by an Answer
-
-    def _echo_new(self, answer: Answer | NewProductAnswer, shown: Any) -> None:
-        click.echo(shown(answer))
+        click.echo(answer_text(newcomer))
 
     def _bought(self, recommender: Recommender, shopper: str) -> RenderableType:
         from recommend.wording import short_title
@@ -206,6 +199,6 @@ def figures(found: Table) -> RenderableType:
 def differences(found: Table) -> list[str]:
     """One line a kind of products: clew against the best simple ranker, with the interval of the difference."""
     return [
-        f"{one.task}: clew is {100 * one.ndcg:+.2f} NDCG against {one.against} (95 % interval {100 * one.low:+.2f} to {100 * one.high:+.2f})"
+        f"{one.task}: clew is {100 * one.ndcg:+.2f} NDCG against {one.against} (95 %: {100 * one.low:+.2f} to {100 * one.high:+.2f})"
         for one in found.differences
     ]

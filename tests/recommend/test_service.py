@@ -164,7 +164,7 @@ def test_a_new_product_needs_the_workspace(toy) -> None:
     from kg.model import Product
 
     with pytest.raises(StateError, match="needs the workspace"):
-        toy.recommender().recommend(new_product=Product("n", "LEGO Castle"))
+        toy.recommender().new_product(Product("n", "LEGO Castle"))
 
 
 def test_a_planted_material_is_found_and_named(toy) -> None:
