@@ -7,8 +7,9 @@ The stated alignment. Two texts are the same when they differ only in
 - characters that nobody sees (zero width, soft hyphen, direction marks, variation selectors, ®, ™);
 - which of space and hyphen stands between two words, and how many; and, unless it stands between two digits, whether one does.
 
-A value must begin and end where a word does ("Speed" does not stand in "Speedo", nor "5" in "1.5"). Nothing else is forgiven: no other
-order, no other ending, no translation, no synonym. What is found is always quoted as the text has it.
+A value must begin and end where a word does ("Speed" does not stand in "Speedo", nor "5" in "1.5"); where it is not a name, the word may go on
+with the s of a plural ("Jersey" stands in "Jerseys", "Van" is not the brand of "Vans"). Nothing else is forgiven: no other order, no other
+ending, no translation, no synonym. What is found is always quoted as the text has it.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Fit(StrEnum):
     WRITTEN = "as written"
     FOLDED = "other case, Unicode form or separator"
     JOINED = "with or without a separator"
+    SINGULAR = "without the s of a plural"
 
 
 class Refusal(StrEnum):
@@ -187,21 +189,24 @@ class TextIndex:
         self._folded = fold(text)
         self._joined, self._kept = _joined(self._folded)
 
-    def align(self, value: str) -> Aligned | Refusal:
+    def align(self, value: str, is_name: bool = True) -> Aligned | Refusal:
         """The first place where a value stands: as written if it does anywhere, else in the loosest form that is needed.
 
         Args:
             value: what the model says is written there.
+            is_name: it is a name, which has no plural.
         """
         needle = fold(value).text.strip(" ")
         if not needle:
             return Refusal.NOT_IN_TEXT
         loose, _ = _joined(fold(value.strip()))
+        folded = [(at, at + len(needle)) for at in _places(self._folded.text, needle)]
         refusals = {Refusal.NOT_IN_TEXT}
         for fit, spans in (
             (Fit.WRITTEN, self._written(value.strip())),
-            (Fit.FOLDED, [(at, at + len(needle)) for at in _places(self._folded.text, needle)]),
+            (Fit.FOLDED, folded),
             (Fit.JOINED, [(self._kept[at], self._kept[at + len(loose) - 1] + 1) for at in _places(self._joined, loose)]),
+            (Fit.SINGULAR, [] if is_name else folded),
         ):
             for first, last in spans:
                 verdict = self._check(first, last, fit)
@@ -225,7 +230,8 @@ class TextIndex:
         start, end = folded.starts[first], folded.ends[last - 1]
         # A character that folds to several ("ß" to "ss") is quoted whole or not at all.
         cut = (first > 0 and folded.starts[first - 1] == start) or (last < len(folded.starts) and folded.ends[last] == end)
-        if cut or splits_word(folded.text, first) or splits_word(folded.text, last):
+        plural = fit is Fit.SINGULAR and folded.text[last : last + 1] == "s" and not splits_word(folded.text, last + 1)
+        if cut or splits_word(folded.text, first) or (splits_word(folded.text, last) and not plural):
             return Refusal.PART_OF_WORD
         if not any(low <= start and end <= high for low, high in self.readable):
             return Refusal.NOT_READ

@@ -167,8 +167,8 @@ class EndpointModel:
         return request
 
     def _read(self, response: Any, deadline: float) -> bytes:
-        """The body, within the deadline (a server that sends a byte now and then never trips the client's own timeout) and of bounded
-        size.""" chunks, size = [], 0
+        """The body, of bounded size and within the deadline: a byte now and then never trips the client's own timeout."""
+        chunks, size = [], 0
         for chunk in response.iter_bytes():
             size += len(chunk)
             if size > MAX_BODY_BYTES:
