@@ -166,26 +166,31 @@ def check_version(agent: str, uri: str) -> None:
 
 
 def _of_driver(error: exceptions.DriverError, settings: BoltSettings) -> ClewError:
-    reason = _first_line(error)
     if isinstance(error, exceptions.IncompleteCommit):
         return _AnswerLostError(
             f"The connection to {settings.uri} broke while it committed.", "Run the command again: it goes on from there."
         )
-    if isinstance(error, exceptions.UnsupportedServerProduct) or "handshake" in reason.lower() or "protocol" in reason.lower():
+    causes = _causes(error)
+    reason, story = _first_line(causes[-1]), " ".join(map(str, causes)).lower()
+    if "ssl" in story or "certificate" in story:
+        hint = "A server without certificates takes bolt://, one with a certificate of its own bolt+ssc:// or neo4j+ssc://."
+        return EngineError(f"There is no encrypted connection to {settings.uri}: {reason}.", hint)
+    if isinstance(error, exceptions.UnsupportedServerProduct) or any(word in story for word in ("handshake", "protocol", "like http")):
         return EngineError(
             f"What answers at {settings.uri} speaks no Bolt that clew knows ({reason}).",
             f"Give the Bolt port, 7687 by default, of Neo4j {OLDEST[0]}.{OLDEST[1]} or newer.",
         )
-    if isinstance(error, exceptions.ServiceUnavailable) and (
-        "SSL" in reason or "certificate" in reason.lower() or "secure" in reason.lower()
-    ):
-        return EngineError(
-            f"There is no encrypted connection to {settings.uri}: {reason}.",
-            "A certificate of one's own needs bolt+ssc:// or neo4j+ssc://.",
-        )
     if isinstance(error, exceptions.ServiceUnavailable | exceptions.SessionExpired):
         return EngineError(f"No Neo4j answers at {settings.uri} ({reason}).", _START_HINT)
     return EngineError(f"The connection to Neo4j at {settings.uri} failed: {reason}.", _START_HINT)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """An error and what led to it, the first cause last."""
+    found = [error]
+    while (cause := found[-1].__cause__ or found[-1].__context__) is not None and cause not in found:
+        found.append(cause)
+    return found
 
 
 _BY_CODE: dict[str, tuple[type[ClewError], str, str]] = {
@@ -209,9 +214,9 @@ _BY_CODE: dict[str, tuple[type[ClewError], str, str]] = {
         "Neo4j at {uri} has no database {database!r}.",
         "Set CLEW_NEO4J_DATABASE to one that it has (SHOW DATABASES lists them).",
     ),
-    "Neo.ClientError.Schema.ConstraintCreationFailed": (
+    "Neo.DatabaseError.Schema.ConstraintCreationFailed": (
         StateError,
-        "What the database at {uri} holds already breaks a constraint of clew's: {reason}.",
+        "What the database at {uri} holds already breaks a constraint of clew's: {details}",
         "Take the repeated nodes out of it, or use a database of its own.",
     ),
     "Neo.ClientError.Schema.IndexAlreadyExists": (
@@ -237,6 +242,7 @@ _READ_ONLY_CODES = (
 def _of_server(error: exceptions.Neo4jError, settings: BoltSettings) -> ClewError:
     code, reason = error.code or "", _first_line(error)
     words = {"uri": settings.uri, "user": settings.user, "database": settings.database, "reason": reason}
+    words["details"] = " ".join(str(error.message or "").split())[:400]
     if code in _BY_CODE:
         kind, message, hint = _BY_CODE[code]
         return kind(message.format(**words), hint)
@@ -251,6 +257,6 @@ def _of_server(error: exceptions.Neo4jError, settings: BoltSettings) -> ClewErro
     return EngineError(f"Neo4j at {settings.uri} failed: {reason} ({code}).", "Its log says more.")
 
 
-def _first_line(error: Exception) -> str:
-    text = getattr(error, "message", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0].strip().rstrip(".")[:400]
+def _first_line(error: BaseException) -> str:
+    text = error.message if isinstance(error, exceptions.Neo4jError) else str(error)
+    return (text or type(error).__name__).splitlines()[0].strip().rstrip(".")[:400]

@@ -7,11 +7,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from kg.errors import EngineError
+from kg.model import Entity, Evidence, Fact, Price, Product
+from kg.ontology import Label, Rel, relation
 from kg.stores.java import fetch_jars, find_java
 from kg.stores.launcher import USER, Server, start
+from kg.tables import EVENT_SCHEMA, GraphTables, distinct_evidence, events_table, evidence_tables, products_table, tree_tables
+from kg.testing import stated
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 
@@ -55,3 +60,29 @@ def neo4j(server: Server, shared_folder: Path) -> Iterator[Server]:
             for record in driver.execute_query("SHOW CONSTRAINTS YIELD name").records:
                 driver.execute_query(f"DROP CONSTRAINT `{record['name']}`")
         yield server
+
+
+@pytest.fixture(scope="session")
+def shop() -> GraphTables:
+    """A small graph with every family of relation and names that are hard to carry."""
+    products = [
+        Product("B0/1", "A \"shirt\"\r\n'of' cotton", {"quantity": '2, or "3"'}, Price(9.99, 12.5, "EUR"), False),
+        Product("2", "Hat `` \\ \x00 \u202e\u2028,;|"),
+        Product("3", "\ufeffBare ' ", price=Price(0.1 + 0.2, None)),
+        *(Product(f"more{number:04d}", f"One more {number}") for number in range(200)),
+    ]
+    read = Evidence("brand", 0, 4, "Ada®", "columns", 1 / 3)
+    facts = [
+        Fact("B0/1", relation(Rel.HAS_BRAND), Entity(Label.BRAND, "Ada®"), (read,)),
+        Fact("2", relation(Rel.MADE_OF), Entity(Label.MATERIAL, "cotton"), (Evidence("title", 0, 0, "", "rules", 0.0),)),
+        Fact("2", relation("DIRECTED_BY"), Entity(Label.ENTITY, 'Ada \r\n" Lovelace', "director"), (read,)),
+        stated("B0/1", Rel.ALSO_BOUGHT, "2"),
+        stated("2", Rel.ALSO_VIEWED, "a product that is only mentioned"),
+    ]
+    events = [("u1", "2", 1_700_000_000, 1.0, "purchase"), ("u 2\n", "3", 1_800_000_000, 4.7, "rating"), ("u1", "3", None, 1.0, "view")]
+    events += [(f"many{number % 40}", f"more{number:04d}", 1_700_000_000 + number, 1.0, "purchase") for number in range(200)]
+    columns = [pa.array(column, kind.type) for column, kind in zip(zip(*events, strict=True), EVENT_SCHEMA, strict=True)]
+    tree = [(Entity(Label.MATERIAL, "cotton"), relation(Rel.KIND_OF), Entity(Label.MATERIAL, "plant fibre"))]
+    evidence = evidence_tables(facts, "catalogue") | tree_tables(tree, "catalogue", "vocabulary")
+    log = events_table(pa.table(columns, schema=EVENT_SCHEMA))
+    return GraphTables(products_table(products), {name: distinct_evidence(table) for name, table in evidence.items()}, log)
