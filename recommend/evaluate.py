@@ -80,7 +80,11 @@ def top(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
 
 
 def run_task(
-    task: Task, score: Callable[[EventLog, int], NDArray[np.float32]], snapshot: GraphSnapshot, k: Sequence[int], progress: Progress = SILENT
+    task: Task,
+    score: Callable[[EventLog, int], NDArray[np.float32]],
+    snapshot: GraphSnapshot,
+    k: Sequence[int],
+    progress: Progress = SILENT,
 ) -> TaskResult:
     """Rank all candidates for everybody of a task."""
     order = tie_order(list(snapshot.items))

@@ -271,7 +271,9 @@ class _TaskMaker:
         rows = self._snapshot.users.rows(keys)
         place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
         found = log.take(place[log.user_rows] >= 0)
-        return _sorted(EventLog(place[found.user_rows], found.item_rows, found.times, found.values, found.kinds, found.kind_names, found.timed))
+        return _sorted(
+            EventLog(place[found.user_rows], found.item_rows, found.times, found.values, found.kinds, found.kind_names, found.timed)
+        )
 
     def _log(self, table: pa.Table, keys: Sequence[str]) -> EventLog:
         places = {key: place for place, key in enumerate(keys)}

@@ -1,0 +1,237 @@
+"""The few weights of the score, by coordinate search on validation NDCG@20.
+
+Chosen one after the other: the weights for new products and those for known ones, each among candidates of their own kind;
+then how loud new products are against known ones (one factor) and δ, in one joint list. Weights are not learnt by softmax
+together with the tower: that lost 1 to 3 points (heavy tails are shrunk).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from kg.progress import SILENT, Progress
+from recommend.tasks import Task
+from recommend.views.base import View
+from recommend.weights import BranchWeights
+
+K = 20
+POPULARITY = "popularity"
+STEPS = (0.0, 0.25, 0.5, 0.75, 1.5, 2.0, 4.0)
+ROUNDS = 2
+GAIN = 2e-4  # a weight moves only for more than this in NDCG: less is noise
+_POOL = 200  # strongest candidates of each view that a person's pool holds
+_BLOCK = 256
+
+# Where the search starts (the study on Beauty, design/model.md), and the unit of a view that starts at 0.
+START_SEEN = {"gnn": 10.0, "co_bought": 60.0, "co_bought_similar": 28.0, "similar": 4.2}
+START_UNSEEN = {"gnn": 10.0, "co_bought_similar": 160.0, "similar": 12.0, "similar_wide": 0.7}
+UNITS = {
+    "gnn": 10.0,
+    "co_bought": 60.0,
+    "co_bought_similar": 60.0,
+    "similar": 6.0,
+    "similar_wide": 1.0,
+    "next_bought": 60.0,
+    POPULARITY: 0.2,
+}
+_FACT_UNIT = 0.3
+_LINK_UNITS = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Candidates of one kind (known or new) for a sample of people, strongest of each view only.
+
+    Args:
+        names: views, in the order of `features`.
+        features: float32 [views, people, pool]; −inf never.
+        valid: bool [people, pool], False where a place is empty or no candidate.
+        targets: bool [people, pool].
+        n_targets: int64 [people], targets of this kind.
+    """
+
+    names: tuple[str, ...]
+    features: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    targets: NDArray[np.bool_]
+    n_targets: NDArray[np.int64]
+
+    def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Weighted sums (float32 [people, pool]), −inf where there is no candidate."""
+        total = np.tensordot(weights.astype(np.float32), self.features, axes=1)
+        return np.where(self.valid, total, -np.inf).astype(np.float32)
+
+
+def collect(
+    views: Sequence[View],
+    popularity: NDArray[np.float64],
+    task: Task,
+    profiles: sp.csr_array,
+    seen: NDArray[np.bool_],
+    progress: Progress = SILENT,
+) -> dict[bool, Group]:
+    """The features of a task's people, for known (True) and new (False) candidates."""
+    names = (*(view.name for view in views), POPULARITY)
+    pieces: dict[bool, list[tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]]] = {True: [], False: []}
+    with progress.stage("weights", task.n_users) as advance:
+        for start in range(0, task.n_users, _BLOCK):
+            people = np.arange(start, min(start + _BLOCK, task.n_users))
+            part = profiles[people]
+            blocks = [np.asarray(view.block(sp.csr_array(part)), np.float32) for view in views]
+            blocks.append(np.repeat(popularity.astype(np.float32)[None, :], len(people), axis=0))
+            masked = sp.csr_array(task.masked[people]).toarray() > 0
+            wanted = sp.csr_array(task.targets[people]).toarray() > 0
+            for kind, found in pieces.items():
+                columns = np.flatnonzero(task.candidates & (seen == kind))
+                if len(columns):
+                    found.append(_pool([block[:, columns] for block in blocks], masked[:, columns], wanted[:, columns]))
+            advance(len(people))
+    return {kind: _joined(names, found, task.n_users) for kind, found in pieces.items()}
+
+
+def _pool(
+    blocks: list[NDArray[np.float32]], masked: NDArray[np.bool_], wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
+    chosen = wanted.copy()
+    keep = min(_POOL, chosen.shape[1])
+    rows = np.arange(len(chosen))[:, None]
+    for block in blocks:
+        allowed = np.where(masked, -np.inf, block)
+        best = np.argpartition(-allowed, keep - 1, axis=1)[:, :keep]
+        chosen[rows, best] |= np.take_along_axis(block, best, 1) > 0
+    chosen &= ~masked | wanted
+    width = int(chosen.sum(axis=1).max(initial=1))
+    order = np.argsort(~chosen, axis=1, kind="stable")[:, :width]
+    valid = np.take_along_axis(chosen, order, 1)
+    features = np.stack([np.where(valid, np.take_along_axis(block, order, 1), 0) for block in blocks]).astype(np.float32)
+    return features, valid, np.take_along_axis(wanted, order, 1) & valid
+
+
+def _joined(names: tuple[str, ...], pieces: list[tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]], n_people: int) -> Group:
+    width = max((valid.shape[1] for _, valid, _ in pieces), default=1)
+    features = np.zeros((len(names), n_people, width), np.float32)
+    valid, targets = np.zeros((n_people, width), bool), np.zeros((n_people, width), bool)
+    place = 0
+    for some, there, wanted in pieces:
+        rows = slice(place, place + some.shape[1])
+        features[:, rows, : some.shape[2]], valid[rows, : some.shape[2]], targets[rows, : some.shape[2]] = some, there, wanted
+        place += some.shape[1]
+    return Group(names, features, valid, targets, targets.sum(axis=1).astype(np.int64))
+
+
+def ndcg_of(scores: NDArray[np.float32], targets: NDArray[np.bool_], n_targets: NDArray[np.int64], k: int = K) -> NDArray[np.float64]:
+    """NDCG@k of each person; a tie counts against the target (float64 [people])."""
+    rows, columns = np.nonzero(targets)
+    ranks = (scores[rows] >= scores[rows, columns][:, None]).sum(axis=1)
+    discounts = 1 / np.log2(np.arange(2, k + 2))
+    gains = np.where(ranks <= k, discounts[np.minimum(ranks, k) - 1], 0.0)
+    ideal = np.cumsum(discounts)[np.clip(n_targets, 1, k) - 1]
+    return np.bincount(rows, gains, minlength=len(scores)) / ideal
+
+
+def unit_of(name: str, links: frozenset[str]) -> float:
+    """The size of a first step for a view that starts at 0."""
+    return UNITS.get(name, _LINK_UNITS if name in links else _FACT_UNIT)
+
+
+def search(groups: Sequence[Group], start: dict[str, float], links: frozenset[str] = frozenset()) -> tuple[dict[str, float], float]:
+    """Weights of one kind of candidates, chosen over several slices at once.
+
+    Args:
+        groups: one for each slice, views in the same order.
+        start: weights to start from; others start at 0.
+        links: views of stated links, for their units.
+
+    Returns:
+        Weights above 0 by view, and their NDCG@20 (mean over the slices, people weighted alike within one).
+    """
+    useful = [_with_targets(group) for group in groups if group.n_targets.any()]
+    names = groups[0].names
+    weights = np.array([start.get(name, 0.0) for name in names])
+    if not useful:
+        return _named(names, weights), 0.0
+    best = _mean_ndcg(useful, weights)
+    for _ in range(ROUNDS):
+        before = best
+        for place, name in enumerate(names):
+            if not any(group.features[place].any() for group in useful):
+                weights[place] = 0.0
+                continue
+            base = weights[place] or unit_of(name, links)
+            for value in [base * step for step in STEPS] + ([base] if not weights[place] else []):
+                tried = weights.copy()
+                tried[place] = value
+                found = _mean_ndcg(useful, tried) if tried.any() else 0.0
+                if found > best + GAIN or (found > best - GAIN / 2 and value == 0.0 and weights[place]):
+                    best, weights = found, tried
+        if best <= before + GAIN:
+            break
+    return _named(names, weights), best
+
+
+def _with_targets(group: Group) -> Group:
+    people = np.flatnonzero(group.n_targets)
+    return Group(group.names, group.features[:, people], group.valid[people], group.targets[people], group.n_targets[people])
+
+
+def _mean_ndcg(groups: Sequence[Group], weights: NDArray[np.float64]) -> float:
+    return float(np.mean([ndcg_of(group.scores(weights), group.targets, group.n_targets).mean() for group in groups]))
+
+
+def _named(names: Sequence[str], weights: NDArray[np.float64]) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(names, weights, strict=True) if value}
+
+
+def joint(
+    pairs: Sequence[tuple[Group, Group]], people: Sequence[NDArray[np.bool_]], seen: dict[str, float], unseen: dict[str, float]
+) -> tuple[float, float, float]:
+    """How loud new products are, and δ, in one list of both kinds.
+
+    Args:
+        pairs: known and new candidates of each slice.
+        people: of each slice, who counts (bool [people]).
+        seen, unseen: weights of the two kinds.
+
+    Returns:
+        Factor on the weights of new products, δ, and the NDCG@20 of the joint list.
+    """
+    prepared = []
+    for (known, new), who in zip(pairs, people, strict=True):
+        chosen = np.flatnonzero(who & (known.n_targets + new.n_targets > 0))
+        if len(chosen):
+            scores = [
+                group.scores(np.array([w.get(name, 0.0) for name in group.names]))[chosen] for group, w in ((known, seen), (new, unseen))
+            ]
+            targets = np.concatenate([known.targets[chosen], new.targets[chosen]], axis=1)
+            prepared.append((scores[0], scores[1], targets, (known.n_targets + new.n_targets)[chosen]))
+    if not prepared:
+        return 1.0, 0.0, 0.0
+
+    def value(factor: float, delta: float) -> float:
+        return float(np.mean([ndcg_of(np.concatenate([a, b * factor + delta], axis=1), t, n).mean() for a, b, t, n in prepared]))
+
+    spread = float(np.mean([np.abs(a[np.isfinite(a)]).mean() if np.isfinite(a).any() else 0.0 for a, *_ in prepared])) or 1.0
+    factors, deltas = (0.125, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 8.0), (-2.0, -1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 2.0)
+    table = np.array([[value(factor, delta * spread) for delta in deltas] for factor in factors])
+    # The mean over neighbours of the grid: a lone peak is noise, a plateau holds on other slices too.
+    smooth = _smoothed(table)
+    row, column = np.unravel_index(int(smooth.argmax()), smooth.shape)
+    return factors[row], deltas[column] * spread, float(table[row, column])
+
+
+def _smoothed(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    padded = np.pad(table, 1, mode="edge")
+    around = [padded[r : r + table.shape[0], c : c + table.shape[1]] for r in range(3) for c in range(3)]
+    return np.asarray(0.5 * table + 0.5 * np.mean(around, axis=0))
+
+
+def branch_weights(seen: dict[str, float], unseen: dict[str, float], factor: float, delta: float) -> BranchWeights:
+    """Weights of a branch from what was found."""
+    known = {name: value for name, value in seen.items() if name != POPULARITY}
+    new = {name: value * factor for name, value in unseen.items() if name != POPULARITY}
+    return BranchWeights(known, new, newness=delta, popularity=seen.get(POPULARITY, 0.0))

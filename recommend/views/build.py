@@ -1,0 +1,137 @@
+"""All views of a snapshot. Likeness of texts depends on the catalogue alone, so that slices of events share it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from gnn.embeddings import EmbeddingTable
+from kg.errors import StateError
+from kg.progress import SILENT, Progress
+from kg.snapshot import GraphSnapshot
+from recommend.arrays import Arrays, unpack
+from recommend.views.base import View
+from recommend.views.co_bought import CoBoughtSimilarView, CoBoughtView, buyers_of, co_bought
+from recommend.views.facts import FactView
+from recommend.views.gnn import GnnView
+from recommend.views.links import LinkView
+from recommend.views.similar import SimilarView, likeness, nearest
+from recommend.views.transitions import NextBoughtView, transitions
+from recommend.words import CatalogueWords
+
+
+@dataclass(frozen=True, eq=False)
+class Likeness:
+    """What texts say about the catalogue.
+
+    Args:
+        words: TF-IDF rows.
+        wide: K, CSR float32 [n_items, n_items].
+        near: Nᵀ, CSR float32 [candidate, neighbour].
+    """
+
+    words: CatalogueWords
+    wide: sp.csr_array
+    near: sp.csr_array
+
+    @classmethod
+    def build(cls, words: CatalogueWords, vectors: NDArray[np.float32] | None, progress: Progress = SILENT) -> Likeness:
+        """From words and, where there are any, text vectors (float32 [n_items, d])."""
+        wide = likeness(words, vectors, progress)
+        return cls(words, wide, nearest(wide))
+
+
+def build_views(
+    snapshot: GraphSnapshot, alike: Likeness, table: EmbeddingTable | None, without: frozenset[str] = frozenset()
+) -> list[View]:
+    """The views that a snapshot has evidence for, less those left out by name."""
+    bought = CoBoughtView(co_bought(snapshot.interactions), buyers_of(snapshot.interactions))
+    spread = sp.csr_array(alike.near.T.tocsr())
+    found: list[View] = [
+        bought,
+        CoBoughtSimilarView(bought, alike.near, alike.words),
+        SimilarView("similar", spread, alike.words),
+        SimilarView("similar_wide", alike.wide, alike.words),
+        *(FactView.build(snapshot, name) for name in snapshot.facts()),
+        *(LinkView.build(snapshot, name) for name in snapshot.links()),
+    ]
+    if (snapshot.events.times[1:] > snapshot.events.times[:-1]).any():
+        found.append(NextBoughtView(*transitions(snapshot.events, snapshot.n_items)))
+    if table is not None:
+        found.append(GnnView(table, snapshot.item_event_counts > 0, alike.words))
+    return [view for view in found if view.name not in without]
+
+
+def views_to_arrays(views: Mapping[str, View]) -> Arrays:
+    """Arrays of all views, each name led by that of its view."""
+    return {f"{name}/{array}": value for name, view in views.items() for array, value in view.arrays().items()}
+
+
+def views_of_arrays(
+    kinds: Mapping[str, str], arrays: Arrays, words: CatalogueWords, table: EmbeddingTable | None, seen: NDArray[np.bool_]
+) -> list[View]:
+    """The views that `views_to_arrays` took apart.
+
+    Args:
+        kinds: view name → kind and relation, as `kind_of` says.
+        arrays: of all views.
+        words: of the catalogue.
+        table: the GNN's.
+        seen: bool [n_items].
+
+    Raises:
+        StateError: a kind that this version does not know.
+    """
+    parts = {name: _Part(name, arrays) for name in kinds}
+    found: dict[str, View] = {}
+    for name, kind in kinds.items():
+        kind, _, relation = kind.partition(":")
+        part = parts[name]
+        if kind == "co_bought":
+            found[name] = CoBoughtView(part.matrix("matrix"), part.matrix("buyers"))
+        elif kind == "co_bought_similar":
+            bought = found["co_bought"]
+            assert isinstance(bought, CoBoughtView)
+            found[name] = CoBoughtSimilarView(bought, part.matrix("near"), words)
+        elif kind == "similar":
+            found[name] = SimilarView(name, part.matrix("matrix"), words)
+        elif kind == "fact":
+            found[name] = FactView(relation, part.matrix("factor"), part.array("idf"))
+        elif kind == "link":
+            found[name] = LinkView(relation, part.matrix("forward"))
+        elif kind == "next_bought":
+            found[name] = NextBoughtView(part.matrix("matrix"), part.matrix("counts"))
+        elif kind == "gnn" and table is not None:
+            found[name] = GnnView(table, seen, words)
+        else:
+            raise StateError(
+                f"The model has a view of the kind {kind!r}, which this version does not know.", "Update clew, or train again."
+            )
+    return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    name: str
+    arrays: Arrays
+
+    def matrix(self, what: str) -> sp.csr_array:
+        return unpack(f"{self.name}/{what}", self.arrays)
+
+    def array(self, what: str) -> NDArray[np.float64]:
+        return self.arrays[f"{self.name}/{what}"]
+
+
+def kind_of(view: View) -> str:
+    """How a bundle says what a view is."""
+    if isinstance(view, FactView):
+        return f"fact:{view.relation}"
+    if isinstance(view, LinkView):
+        return f"link:{view.relation}"
+    if isinstance(view, SimilarView):
+        return "similar"
+    return view.name
