@@ -114,7 +114,11 @@ class Extractor(Protocol):
 Builder = Callable[[Sequence[Product]], Extractor]
 
 # Extractor → module and function that builds it, so that nothing heavy is loaded before it is asked for.
-_BUILT_IN = {"rules": ("extraction.rules", "build_rules"), "columns": ("extraction.columns", "build_columns")}
+_BUILT_IN = {
+    "rules": ("extraction.rules", "build_rules"),
+    "columns": ("extraction.columns", "build_columns"),
+    "llm": ("extraction.llm", "build_llm"),
+}
 _REGISTERED: dict[str, Builder] = {}
 
 

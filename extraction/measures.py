@@ -1,4 +1,4 @@
-"""Sizes (measures, clothes sizes) and quantities (counts, packs) of a title, raw text kept."""
+"""Sizes (measures, clothes sizes), quantities (counts, packs) and prices of a title, raw text kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from extraction.base import Mention, entity_of
+from extraction.price import find_prices
 
 _NUMBER = r"\d+(?:[.,]\d+)?(?:[ -]\d+/\d+|/\d+)?|\.\d+"
 _VOLUME = r"fluid ounces?|fl\.? ?oz\.?|ml|milliliters?|liters?|litres?|l|gallons?|gal\.?|quarts?|qt\.?|pints?|cups?|毫升|升"
@@ -51,3 +52,11 @@ def find_quantities(text: str, field: str = "title") -> Iterator[Mention]:
     """Counts and packs ("Pack of 12", "24 Count", "3包"), from left to right."""
     for match in _COUNT.finditer(text):
         yield _mention(text, match.start(), match.end(), "quantity", 0.85, field)
+
+
+def find_price_mentions(text: str, field: str = "title") -> Iterator[Mention]:
+    """Sums of money that a text states with their currency; the value is "USD 5.00", or "USD 5.00-10.00" for a range."""
+    for start, end, price in find_prices(text):
+        bounds = [f"{bound:.2f}" for bound in (price.low, price.high) if bound is not None]
+        value = f"{price.currency or ''} {'-'.join(dict.fromkeys(bounds))}".strip()
+        yield Mention("price", text[start:end], value, None, field, start, end, 0.9, "rules")

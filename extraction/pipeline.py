@@ -22,7 +22,7 @@ from extraction.base import Mention
 from extraction.brand import BrandFinder
 from extraction.columns import find_columns
 from extraction.gazetteer import ColorFinder, MaterialFinder
-from extraction.measures import find_quantities, find_sizes
+from extraction.measures import find_price_mentions, find_quantities, find_sizes
 from extraction.words import Words, words_of
 
 MENTIONS, WORDS, FIELDS = "clew.mentions", "clew.words", "clew.fields"
@@ -184,7 +184,7 @@ def make_color(nlp: Language, name: str) -> Component:
     return color
 
 
-@Language.factory("clew_measures")  # type: ignore[untyped-decorator]
+@Language.factory("clew_measures", "clew_price")  # type: ignore[untyped-decorator]
 def make_measures(nlp: Language, name: str) -> Component:
     """Sizes and quantities."""
 
@@ -197,7 +197,18 @@ def make_measures(nlp: Language, name: str) -> Component:
     return measures
 
 
-COMPONENTS = ("clew_columns", "clew_brand", "clew_material", "clew_color", "clew_measures")
+@Language.factory("clew_price")  # type: ignore[untyped-decorator]
+def make_price(nlp: Language, name: str) -> Component:
+    """Prices with a currency."""
+
+    def price(doc: Doc) -> Doc:
+        mentions_of(doc).extend(find_price_mentions(doc.text))
+        return doc
+
+    return price
+
+
+COMPONENTS = ("clew_columns", "clew_brand", "clew_material", "clew_color", "clew_measures", "clew_price")
 
 
 def build_pipeline(finder: BrandFinder) -> Language:
