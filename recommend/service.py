@@ -24,6 +24,7 @@ from recommend.scorer import Scored, Scorer
 
 if TYPE_CHECKING:
     from recommend.compare import WhyNot
+    from recommend.faithful import Case, Check, WhatIf
     from recommend.new_item import ProductReader
 
 
@@ -192,6 +193,30 @@ class Recommender:
         last, row = order[-1], self.snapshot.items.row(item.item_key)
         against = (self.snapshot.items.key(last), self.snapshot.title(last))
         return why_not(asked.scored.parts(row), item.rank, asked.scored.parts(last), len(order), against)
+
+    def check(self, answer: Answer) -> Check:
+        """Take the strongest fact or event of an explanation out of the graph and rank the whole catalogue again."""
+        from recommend.faithful import check
+
+        return check(self._case(answer))
+
+    def what_if(self, answer: Answer, statement: str) -> WhatIf:
+        """The rank of an explained product if one more fact held, such as `MADE_OF=material:cotton`."""
+        from recommend.faithful import what_if
+
+        return what_if(self._case(answer), statement)
+
+    def _case(self, answer: Answer) -> Case:
+        from recommend.faithful import Case
+
+        request, graph = answer.request, self.snapshot
+        row = graph.items.row(answer.items[0].item_key)
+        allowed, _ = self.allowed(replace(request, where=""))
+        mask = allowed.copy()
+        mask[question(request, self.scorer).owned] = False
+        user_row = None if request.user_key is None else graph.users.row(request.user_key)
+        history = tuple(graph.items.row(key) for key in request.history or ())
+        return Case(self.scorer, user_row, history, row, mask)
 
     def _rank(self, row: int, scores: NDArray[np.float64], mask: Mask) -> tuple[int, tuple[str, ...]]:
         above = (scores > scores[row]) | ((scores == scores[row]) & (np.arange(len(scores)) < row))

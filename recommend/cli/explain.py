@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 @click.argument("who_and_what", nargs=-1, metavar="[USER] ITEM")
 @click.option("--history", help="Product keys with commas, in place of USER.")
 @click.option("--all", "all_paths", is_flag=True, help="Every path, one by one.")
+@click.option("--check", "check", is_flag=True, help="Take the strongest fact out of the graph and rank again.")
+@click.option("--what-if", "what_if", metavar="FACT", help="The rank if one more fact held, such as MADE_OF=material:cotton.")
 @click.option("--why-not", "why_not", is_flag=True, help="What is missing against the product on place k.")
 @click.option("-k", "k", type=int, help="The place of --why-not.  [default: 10]")
 @setting_options
@@ -42,6 +44,10 @@ def explain(session: Session, who_and_what: tuple[str, ...], history: str | None
     extra: list[RenderableType] = []
     if options["why_not"]:
         _why_not(recommender, answer, document, extra)
+    if options["check"]:
+        _check(recommender, answer, document, extra)
+    if options["what_if"] is not None:
+        _what_if(recommender, answer, options["what_if"], document, extra)
     session.emit(document, lambda: _text(answer, extra))
 
 
@@ -58,3 +64,32 @@ def _why_not(recommender: Recommender, answer: Answer, document: dict[str, Any],
     document["why_not"] = found.to_dict()
     rows = [(part.part, f"{part.here:.4f}", f"{part.there:.4f}", f"{part.there - part.here:+.4f}") for part in found.missing]
     extra += ["", text(found.sentence, "bold"), table(("part", "this", f"rank {found.k}", "short of"), rows)]
+
+
+def _check(recommender: Recommender, answer: Answer, document: dict[str, Any], extra: list[RenderableType]) -> None:
+    from recommend.cli.show import table, text
+
+    found = recommender.check(answer)
+    document["check"] = found.to_dict()
+    trials = [("the strongest", found.deleted), ("one at random", found.random), ("the weakest", found.weakest)]
+    rows = [
+        (
+            f"{name}: {one.fact['from']} {one.fact['type']} {one.fact['to']}",
+            f"{one.contribution:+.4f}",
+            f"{one.rank_after}",
+            f"{one.score_after:.4f}",
+        )
+        for name, one in trials
+        if one is not None
+    ]
+    head = f"Taken out of the graph, and every product ranked again (rank before: {found.rank_before})"
+    extra += ["", text(head, "bold"), table(("what", "added", "rank", "score"), rows)]
+
+
+def _what_if(recommender: Recommender, answer: Answer, statement: str, document: dict[str, Any], extra: list[RenderableType]) -> None:
+    from recommend.cli.show import text
+
+    found = recommender.what_if(answer, statement)
+    document["what_if"] = found.to_dict()
+    told = f"With {found.fact['type']} {found.fact['to']} it would be on rank {found.rank_after} ({found.score_after:.4f})"
+    extra += ["", text(f"{told}, not {found.rank_before} ({found.score_before:.4f}).", "bold")]

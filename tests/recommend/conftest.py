@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import scipy.sparse as sp
 
@@ -17,6 +16,7 @@ from recommend.scorer import Scorer
 from recommend.service import Recommender
 from recommend.views.co_bought import CoBoughtView, co_bought
 from recommend.views.facts import FactView
+from recommend.views.popular import popularity
 from recommend.views.similar import SimilarView, likeness, nearest
 from recommend.weights import BranchWeights, Weights
 from recommend.words import CatalogueWords
@@ -67,8 +67,14 @@ def hand_made(graph: GraphSnapshot | None = None) -> Scorer:
         *(FactView.build(graph, name) for name in graph.facts()),
     ]
     weights = {"co_bought": 1.0, "similar": 0.5, "brand": 2.0, "material": 1.5, "color": 0.2}
-    people = np.bincount(graph.interactions.indices, minlength=graph.n_items) / graph.n_users
-    return Scorer(graph, views, people, Weights({Branch.KNOWN: BranchWeights(weights, weights, 0.01, 0.1)}), words, digest="sha256:hand")
+    return Scorer(
+        graph,
+        views,
+        popularity(graph.interactions),
+        Weights({Branch.KNOWN: BranchWeights(weights, weights, 0.01, 0.1)}),
+        words,
+        digest="sha256:hand",
+    )
 
 
 @pytest.fixture
