@@ -110,6 +110,12 @@ class FactExtractor:
         for product, mentions in zip(products, self.extractor.extract(products), strict=True):
             yield to_facts(product, mentions, self.corrections, self.extractor.names)
 
+    def facts_and_quantities(self, products: Sequence[Product]) -> Iterator[tuple[list[Fact], str | None]]:
+        """`facts` and `quantities` from one reading."""
+        for product, mentions in zip(products, self.extractor.extract(products), strict=True):
+            quantity = next((m.raw for m in mentions if m.attribute == "quantity" and m.accepted), None)
+            yield to_facts(product, mentions, self.corrections, self.extractor.names), quantity
+
     def quantities(self, products: Sequence[Product]) -> Iterator[str | None]:
         """The quantity that each product states first ("12 ct", raw), or None."""
         for mentions in self.extractor.extract(products):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from kg.errors import StateError
+from kg.errors import StateError, UsageError
 from kg.progress import SILENT, Progress
-from kg.store import Limits, engine_graph
+from kg.store import GraphStore, Limits, engine_graph
 from kg.stores.embedded import EmbeddedStore
 from kg.sync import synchronise
 from kg.truth import Truth
 from kg.workspace import Workspace
 
+_BOLT = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 _WHOLE = 1 << 40  # one batch a table: the engine's bulk loader is quickest so
 
 
@@ -48,3 +49,22 @@ def _build(truth: Truth, workspace: Workspace, digest: str, progress: Progress) 
     for other in workspace.cache.glob("embedded-*.kgl"):
         if other != path:
             other.unlink(missing_ok=True)
+
+
+def open_store(workspace: Workspace, address: str | None = None, progress: Progress = SILENT) -> GraphStore:
+    """The engine at an address, or the embedded one of a workspace.
+
+    Args:
+        address: `bolt://…`, `neo4j://…` and their encrypted forms; None or "embedded" for the workspace's own.
+
+    Raises:
+        UsageError: an address of another kind.
+        EngineError: nobody answers there.
+    """
+    if address is None or address == EmbeddedStore.name:
+        return open_embedded(workspace, progress=progress)
+    if address.split("://")[0] in _BOLT:
+        from kg.stores.neo4j import Neo4jStore
+
+        return Neo4jStore(address)
+    raise UsageError(f"{address!r} is no address of an engine.", "Give bolt://host:7687, or leave --store out for the embedded engine.")

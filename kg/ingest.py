@@ -21,13 +21,12 @@ from kg.model import Product
 from kg.ontology import Label
 from kg.progress import SILENT, Progress
 from kg.rejects import Rejects
-from kg.staged import FactSource, Staging, TreeSource
-from kg.tables import GraphTables, content_digest, evidence_tables, products_of, products_table, tree_tables
+from kg.staged import FactSource, FactSourceFactory, LearnedSource, Staging
+from kg.tables import GraphTables, content_digest, evidence_tables, products_of, products_table
 from kg.truth import Truth
 from kg.workspace import Workspace
 
 T = TypeVar("T")
-FactSourceFactory = Callable[[Sequence[Product]], FactSource]
 __all__ = ["FactSource", "FactSourceFactory", "IngestOptions", "IngestReport", "graph_counts", "ingest"]
 
 
@@ -104,8 +103,8 @@ def ingest(
     Args:
         workspace: made if it does not exist (not by a dry run).
         catalogue, events, triples: files and mappings; what is None or empty stays as the graph has it.
-        fact_source: what reads facts out of products, or a function that makes it from the whole catalogue (which it may
-            learn from); None reads none.
+        fact_source: what reads facts out of products, or what makes it from the whole catalogue (which it may learn from);
+            None reads none.
         price_parser: text → `Price` or None, for price columns of text.
 
     Raises:
@@ -145,7 +144,7 @@ class _Ingest:
     ) -> IngestReport:
         old = self._timed("loading the graph", lambda: self.truth.tables() if self.truth.exists else GraphTables.empty())
         products = self._timed("reading the catalogue", lambda: self._products(catalogue, price_parser))
-        source = self._timed("learning from the catalogue", lambda: _made(fact_source, self._all_products(old, products)))
+        source = self._source(fact_source, old, products)
         incoming = self._incoming(old, products, source, events, triples)
         run = _run_digest(incoming, source, self.options)
         new = self._timed("merging", lambda: merge(old, incoming, self.options.prune, self.options.move_bands, run))
@@ -177,6 +176,13 @@ class _Ingest:
         given = {product.key for product in products}
         return products + [product for product in products_of(old.products) if product.key not in given]
 
+    def _source(self, given: FactSource | FactSourceFactory | None, old: GraphTables, products: list[Product] | None) -> FactSource | None:
+        if given is None or isinstance(given, FactSource):
+            return given
+        learned = self._all_products(old, products)
+        digest = digest_json([given.digest, content_digest(products_table(learned))])
+        return LearnedSource(given, learned, digest, self.progress)
+
     def _incoming(
         self,
         old: GraphTables,
@@ -193,7 +199,7 @@ class _Ingest:
         if source is not None and products is not None and table is not None:
             read = self._timed("reading attributes", lambda: self.staging.extract(products, source, CATALOGUE, self.progress))
             facts, table = read[0], _with_quantities(table, read[1])
-            tree = tree_tables(source.tree(), TREE, source.name) if isinstance(source, TreeSource) else {}
+            tree = self.staging.tree(source, TREE)
         stated = self._timed("reading triples", lambda: self._triples(triples, known))
         logs = self._timed("reading events", lambda: self._events(events, known))
         timed = _timed_tables(logs)
@@ -245,12 +251,6 @@ class _Ingest:
             "changes": changes.to_dict(),
             "rejected": self.rejects.count,
         }
-
-
-def _made(given: FactSource | FactSourceFactory | None, products: Sequence[Product]) -> FactSource | None:
-    if given is None or isinstance(given, FactSource):
-        return given
-    return given(products)
 
 
 def _with_quantities(table: pa.Table, quantities: Mapping[str, str]) -> pa.Table:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -15,7 +16,7 @@ from kg.digest import digest_json
 from kg.model import Entity, Fact, Product
 from kg.ontology import Relation
 from kg.progress import SILENT, Progress
-from kg.tables import EVIDENCE_SCHEMA, evidence_tables
+from kg.tables import EVIDENCE_SCHEMA, evidence_tables, tree_tables
 
 BATCH = 512
 _STAGED_SCHEMA = EVIDENCE_SCHEMA.append(pa.field("relation", pa.string()))
@@ -60,6 +61,61 @@ class QuantitySource(Protocol):
         ...
 
 
+@runtime_checkable
+class FactSourceFactory(Protocol):
+    """Makes a fact source from a whole catalogue, which it may learn from."""
+
+    @property
+    def name(self) -> str:
+        """Name in the registry of extractors."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Digest of everything that decides what it makes, apart from the products: code, vocabularies, models, corrections."""
+        ...
+
+    def __call__(self, products: Sequence[Product]) -> FactSource:
+        """The fact source that these products teach; the same products always teach the same."""
+        ...
+
+
+class LearnedSource:
+    """A fact source that is only made when something has not been staged yet: learning can take longer than reading.
+
+    Args:
+        factory: makes it.
+        products: the whole catalogue, which it learns from.
+        digest: of the factory and the products together.
+    """
+
+    def __init__(self, factory: FactSourceFactory, products: Sequence[Product], digest: str, progress: Progress) -> None:
+        self.name = factory.name
+        self.digest = digest
+        self._factory = factory
+        self._products = products
+        self._progress = progress
+
+    @cached_property
+    def _made(self) -> FactSource:
+        with self._progress.stage("learning from the catalogue"):
+            return self._factory(self._products)
+
+    def facts(self, products: Sequence[Product]) -> Iterator[list[Fact]]:
+        """See `FactSource`."""
+        return self._made.facts(products)
+
+    def facts_and_quantities(self, products: Sequence[Product]) -> Iterator[tuple[list[Fact], str | None]]:
+        """See `QuantitySource`; no quantities where the source reads none."""
+        if isinstance(self._made, QuantitySource):
+            return self._made.facts_and_quantities(products)
+        return ((listed, None) for listed in self._made.facts(products))
+
+    def tree(self) -> Sequence[tuple[Entity, Relation, Entity]]:
+        """See `TreeSource`; empty where the source knows none."""
+        return self._made.tree() if isinstance(self._made, TreeSource) else ()
+
+
 class Staging:
     """A folder of extraction results.
 
@@ -86,12 +142,9 @@ class Staging:
             for batch in _batches(products):
                 found.append(self._batch(batch, source, origin))
                 advance(len(batch))
-        whole = pa.concat_tables([_STAGED_SCHEMA.empty_table(), *found])
-        relations = whole.column("relation")
-        stated = whole.filter(pc.equal(relations, _QUANTITY))
-        quantities = dict(zip(stated.column("source_key").to_pylist(), stated.column("text").to_pylist(), strict=True))
-        names = sorted(set(pc.unique(relations).to_pylist()) - {_QUANTITY})
-        return {name: whole.filter(pc.equal(relations, name)).drop_columns("relation") for name in names}, quantities
+        tables = _by_relation(pa.concat_tables([_STAGED_SCHEMA.empty_table(), *found]))
+        stated = tables.pop(_QUANTITY, EVIDENCE_SCHEMA.empty_table())
+        return tables, dict(zip(stated.column("source_key").to_pylist(), stated.column("text").to_pylist(), strict=True))
 
     def _batch(self, batch: Sequence[Product], source: FactSource, origin: str) -> pa.Table:
         content = [[p.key, p.title, dict(p.fields)] for p in batch]
@@ -101,11 +154,22 @@ class Staging:
         if kept is not None:
             return kept
         facts, quantities = _read(batch, source)
-        tables = [t.append_column("relation", pa.array([r] * t.num_rows, pa.string())) for r, t in evidence_tables(facts, origin).items()]
-        rows = [{"source_key": key, "text": text, "relation": _QUANTITY} for key, text in quantities.items()]
-        table = pa.concat_tables([pa.Table.from_pylist(rows, _STAGED_SCHEMA), *tables]).combine_chunks()
+        rows = [{"source_key": key, "text": text} for key, text in quantities.items()]
+        table = _joined({**evidence_tables(facts, origin), _QUANTITY: pa.Table.from_pylist(rows, EVIDENCE_SCHEMA)})
         self._write(name, table)
         return table
+
+    def tree(self, source: FactSource, origin: str) -> dict[str, pa.Table]:
+        """Evidence of the trees that a source knows, by relation."""
+        if not isinstance(source, TreeSource):
+            return {}
+        name = digest_json([source.digest, origin]).removeprefix("sha256:")[:32] + ".arrow"
+        self._used.add(name)
+        table = self._read(name)
+        if table is None:
+            table = _joined(tree_tables(source.tree(), origin, source.name))
+            self._write(name, table)
+        return _by_relation(table)
 
     def _read(self, name: str) -> pa.Table | None:
         if self.folder is None:
@@ -136,6 +200,17 @@ class Staging:
         for path in self.folder.iterdir():
             if path.name not in self._used:
                 path.unlink(missing_ok=True)
+
+
+def _joined(tables: Mapping[str, pa.Table]) -> pa.Table:
+    """Tables by relation as one table with a column for the relation."""
+    named = [table.append_column("relation", pa.array([name] * table.num_rows, pa.string())) for name, table in tables.items()]
+    return pa.concat_tables([_STAGED_SCHEMA.empty_table(), *named]).combine_chunks()
+
+
+def _by_relation(table: pa.Table) -> dict[str, pa.Table]:
+    names = table.column("relation")
+    return {name: table.filter(pc.equal(names, name)).drop_columns("relation") for name in sorted(pc.unique(names).to_pylist())}
 
 
 def _read(batch: Sequence[Product], source: FactSource) -> tuple[list[Fact], dict[str, str]]:

@@ -2,28 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kg.model import Product
 from kg.workspace import Workspace
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     from extraction.resolve import FactExtractor
 
 
-def fact_source(workspace: Workspace, name: str) -> Callable[[Sequence[Product]], FactExtractor]:
-    """A function that makes the fact source of a catalogue, which it learns from.
+@dataclass(frozen=True, slots=True)
+class FactExtractors:
+    """Makes the fact source of a catalogue (implements `kg.staged.FactSourceFactory`).
 
     Args:
         workspace: whose corrections hold.
         name: of the extractor.
     """
 
-    def made(products: Sequence[Product]) -> FactExtractor:
+    workspace: Workspace
+    name: str
+
+    @property
+    def digest(self) -> str:
+        """Digest of the extractor's name, of the extraction room as it is installed, and of the corrections."""
+        from importlib.resources import files
+
+        from extraction.corrections import read_corrections
+        from kg.digest import digest_bytes, digest_json
+
+        room = sorted(_files(files("extraction")), key=lambda file: file[0])
+        code = digest_bytes(*(part for path, content in room for part in (path.encode(), content)))
+        return digest_json([self.name, code, read_corrections(self.workspace.corrections_file).digest])
+
+    def __call__(self, products: Sequence[Product]) -> FactExtractor:
+        """The fact source that these products teach."""
         from extraction import FactExtractor, build_extractor
         from extraction.corrections import read_corrections
 
-        return FactExtractor(build_extractor(name, products), read_corrections(workspace.corrections_file))
+        return FactExtractor(build_extractor(self.name, products), read_corrections(self.workspace.corrections_file))
 
-    return made
+
+def fact_source(workspace: Workspace, name: str) -> FactExtractors:
+    """What makes the fact source of a catalogue, which it learns from.
+
+    Args:
+        workspace: whose corrections hold.
+        name: of the extractor.
+    """
+    return FactExtractors(workspace, name)
+
+
+def _files(folder: Traversable, path: str = "") -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        if entry.is_dir() and entry.name != "__pycache__":
+            yield from _files(entry, f"{path}{entry.name}/")
+        elif entry.is_file():
+            yield f"{path}{entry.name}", entry.read_bytes()

@@ -1,0 +1,27 @@
+"""`clew graph` with the extractor in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kg.cli.graph import make_graph_group
+
+if TYPE_CHECKING:
+    from kg.ingest import FactSourceFactory
+    from kg.workspace import Workspace
+
+
+def _extraction(workspace: Workspace, name: str) -> tuple[FactSourceFactory, Any]:
+    from recommend.extractor import fact_source
+
+    return fact_source(workspace, name), _price
+
+
+def _price(text: str, currency: str | None = None) -> Any:
+    """Loaded with the first price of text: a column of numbers needs no parser."""
+    from extraction import parse_price
+
+    return parse_price(text, currency)
+
+
+graph = make_graph_group(_extraction)
