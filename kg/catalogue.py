@@ -16,7 +16,7 @@ from kg.model import Price, Product
 from kg.progress import SILENT, Progress
 from kg.readers import Chunk
 from kg.rejects import Rejects
-from kg.sources import source_chunks
+from kg.sources import Unseen, source_chunks
 from kg.values import RowError, is_visible, key_of, text_of
 
 PriceParser = Callable[[str], Price | None]
@@ -68,11 +68,15 @@ def read_catalogue(
     with progress.stage("reading the catalogue") as advance:
         for chunk in source_chunks(paths, mapping.join, rejects, advance):
             yield from reader.products(chunk)
+    for name, role in reader.unseen.columns.items():
+        # A note, not an error: a new product typed in as JSON may well have no brand.
+        progress.note(f"No row of {reader.unseen.file} has {name!r} ({role}).")
     if not reader.seen:
         most = max(rejects.reasons, key=lambda reason: rejects.reasons[reason], default="")
         why = f"all {rejects.rows:,} rows were rejected, most often: {most}" if rejects.count else "there is no row"
         files = ", ".join(str(p.path if isinstance(p, SourceFile) else p) for p in paths) or "no file"
-        raise InputError(f"The catalogue has no product ({files}): {why}.", "Check the file and its columns under [catalogue].")
+        hint = "Save the file as UTF-8." if most == "not UTF-8" else "Check the file and its columns under [catalogue]."
+        raise InputError(f"The catalogue has no product ({files}): {why}.", hint)
 
 
 class _Reader:
@@ -82,13 +86,16 @@ class _Reader:
         self._parse = price_parser
         self._columns: CatalogueColumns | None = None
         self._file = ""
+        self.unseen = Unseen()
         # Key → hashes of title and of the whole row, and its line: a million keys fit into memory, a million rows might not.
         self.seen: dict[str, tuple[int, int, str]] = {}
 
     def products(self, chunk: Chunk) -> Iterator[Product]:
         if self._columns is None or self._file != chunk.file:
             self._columns, self._file = catalogue_columns(self._mapping.columns, chunk), chunk.file
+            self.unseen.start(chunk, self._columns)
         columns = self._columns
+        self.unseen.see(chunk)
         text = {role: getattr(columns, role) for role in CatalogueColumns.TEXT if getattr(columns, role)}
         text.update({name: name for name in columns.other})
         names = [columns.item, columns.title, columns.price, columns.currency, columns.available, *text.values()]

@@ -75,12 +75,12 @@ class Dates:
 
     def _of_numbers(self, array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_], dict[int, str]]:
         numbers = np.asarray(pc.fill_null(array, 0))
-        valid = np.asarray(array.is_valid()) & np.isfinite(numbers)
-        if numbers.dtype.kind == "f":
-            valid &= np.abs(np.where(valid, numbers, 0)) < 2**62
-            numbers = np.floor(np.where(valid, numbers, 0))
+        valid = np.asarray(array.is_valid()) & ~np.isnan(numbers)
+        # Beyond any count of nanoseconds that a shop can mean (year 2116), and before the numbers wrap around.
+        wrong = {place: f"unreadable date: {numbers[place]:g}" for place in np.flatnonzero(valid & (np.abs(numbers) >= 2**62)).tolist()}
+        valid[list(wrong)] = False
+        numbers = np.floor(np.where(valid, numbers, 0))
         days = valid & (numbers >= 19_000_101) & (numbers <= 21_001_231)
-        wrong: dict[int, str] = {}
         if days.any() and (days == valid).all():
             text = pa.array([str(int(n)) if ok else None for n, ok in zip(numbers, valid, strict=True)], pa.string())
             return self._of_text(text)

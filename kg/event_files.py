@@ -20,7 +20,7 @@ from kg.ontology import EVENT_RELATIONS
 from kg.progress import SILENT, Progress
 from kg.readers import Chunk, read_chunks
 from kg.rejects import Rejects
-from kg.sources import source_chunks
+from kg.sources import Unseen, source_chunks
 from kg.values import key_array, text_array, text_list
 
 SCHEMA = pa.schema(
@@ -75,6 +75,7 @@ def read_events(
     reader = _Reader(mapping, rejects, known_items, int(clock.time()) if now is None else now)
     with progress.stage("reading events") as advance:
         tables = [reader.table(chunk) for chunk in source_chunks(paths, mapping.join, rejects, advance)]
+    reader.unseen.refuse()
     whole = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
     timed = reader.clock == "time" or not whole.num_rows
     return whole.replace_schema_metadata({TIMED: b"true" if timed else b"false"})
@@ -129,11 +130,13 @@ class _Reader:
         self._kinds = {word: kind for kind, words in _SYNONYMS.items() for word in words.split()}
         self._kinds.update({kind: kind for kind in EVENT_RELATIONS})
         self._kinds.update({word.strip().casefold(): kind for word, kind in mapping.kinds.items()})
+        self.unseen = Unseen()
         self.clock = ""
 
     def table(self, chunk: Chunk) -> pa.Table:
         """The rows of a chunk that are fine; the others are rejected."""
         columns = self._start(chunk)
+        self.unseen.see(chunk)
         wrong = _Wrong(len(chunk))
         user, item = key_array(chunk, columns.user), key_array(chunk, columns.item)
         for keys, name, what in ((user, columns.user, "person"), (item, columns.item, "product")):
@@ -152,7 +155,10 @@ class _Reader:
     def _start(self, chunk: Chunk) -> EventColumns:
         if self.columns is not None and self._file == chunk.file:
             return self.columns
+        self.unseen.refuse()
         columns = event_columns(self._mapping.columns, chunk)
+        if len(chunk):
+            self.unseen.start(chunk, columns)
         self.columns, self._file = columns, chunk.file
         kept = "time" if columns.time else "order" if columns.order else ""
         if self.clock and kept and kept != self.clock:

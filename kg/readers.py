@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import io
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
@@ -129,7 +130,12 @@ class ColumnChunk(Chunk):
         values = self.columns.get(name)
         if values is None:
             return [None] * len(self)
-        return values.to_pylist() if isinstance(values, pa.Array) else values
+        if not isinstance(values, pa.Array):
+            return values
+        try:
+            return cast("list[Any]", values.to_pylist())
+        except (ValueError, OverflowError):
+            return [_cell(value) for value in values]
 
     def arrow(self, name: str) -> pa.Array | None:
         """The column as an Arrow array, if it is one."""
@@ -138,8 +144,7 @@ class ColumnChunk(Chunk):
 
     def row(self, place: int) -> Mapping[str, Any]:
         """One row, whole."""
-        cells = ((name, values[place]) for name, values in self.columns.items())
-        return {name: cell.as_py() if isinstance(cell, pa.Scalar) else cell for name, cell in cells}
+        return {name: _cell(values[place]) for name, values in self.columns.items()}
 
     def take(self, places: Sequence[int]) -> ColumnChunk:
         """The rows at these places."""
@@ -153,6 +158,15 @@ class ColumnChunk(Chunk):
     def adding(self, columns: Mapping[str, Sequence[Any]]) -> ColumnChunk:
         """The same rows with further columns."""
         return ColumnChunk(self.file, self.lines, {**self.columns, **columns})
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, pa.Scalar):
+        return value
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):
+        return str(value.cast(pa.int64()).as_py())  # a moment that Python's datetime does not reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +340,17 @@ def _header(path: str | Path) -> list[str]:
     return []
 
 
+def refuse_twice(file: str, names: Sequence[str]) -> None:
+    """Refuse two columns of one name: nobody could tell which of them is meant.
+
+    Raises:
+        InputError: a name stands there twice.
+    """
+    twice = next((name for name, n in Counter(names).items() if n > 1), None)
+    if twice is not None:
+        raise InputError(f"{file} names the column {twice!r} twice.", "Rename one of them.")
+
+
 @contextmanager
 def _parquet(path: str | Path, kind: Kind) -> Iterator[Any]:
     import pyarrow.parquet as pq
@@ -344,9 +369,7 @@ def _parquet(path: str | Path, kind: Kind) -> Iterator[Any]:
 def _parquet_chunks(path: str | Path, kind: Kind, rejects: Rejects) -> Iterator[Chunk]:
     with _parquet(path, kind) as file:
         names = [str(name) for name in file.schema_arrow.names]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise InputError(f"{path} names the column {twice[0]!r} twice.", "Rename one of them.")
+        refuse_twice(str(path), names)
         if not file.metadata.num_rows:
             yield ColumnChunk(str(path), [], {name: [] for name in names})
         start = 1
@@ -358,8 +381,17 @@ def _parquet_chunks(path: str | Path, kind: Kind, rejects: Rejects) -> Iterator[
 
 
 def _plain_array(array: pa.Array) -> pa.Array:
-    """Dictionary-encoded values written out: a category column is text."""
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    """The array as the rest of clew can use it: categories as their text, no half floats, no nanoseconds.
+
+    Python has no nanoseconds (Arrow would need pandas to hand them out), and Arrow computes little with half floats.
+    """
+    if pa.types.is_dictionary(array.type):
+        return _plain_array(array.dictionary_decode())
+    if pa.types.is_float16(array.type):
+        return array.cast(pa.float32())
+    if pa.types.is_timestamp(array.type) and array.type.unit == "ns":
+        return array.cast(pa.timestamp("us", array.type.tz), safe=False)
+    return array
 
 
 def _without_broken_text(file: str, lines: Sequence[int], columns: dict[str, pa.Array], rejects: Rejects) -> ColumnChunk:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kg.config import Join, SourceFile
+from kg.config import Join, Section, SourceFile
 from kg.errors import InputError
 from kg.readers import Chunk, read_chunks
 from kg.rejects import Rejects
@@ -55,6 +55,34 @@ def need_column(chunk: Chunk, name: str, what: str) -> None:
     near = process.extractOne(name, names, scorer=fuzz.ratio, processor=utils.default_process, score_cutoff=50)
     hint = f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(repr(n) for n in names[:20])}."
     raise InputError(f"{chunk.file} has no column {name!r} ({what}).", hint)
+
+
+class Unseen:
+    """Columns of the mapping that no row of a JSON file has had yet: in JSON only the end of a file tells that one is misspelt."""
+
+    def __init__(self) -> None:
+        self.file = ""
+        self.columns: dict[str, str] = {}
+
+    def start(self, chunk: Chunk, columns: Section) -> None:
+        """A file begins: every column that is mapped, with its role."""
+        self.file = chunk.file
+        self.columns = {name: role for role, name in columns.model_dump(exclude_none=True).items() if isinstance(name, str)}
+
+    def see(self, chunk: Chunk) -> None:
+        """Strike out what these rows have."""
+        if self.columns and len(chunk):
+            for name in chunk.names():
+                self.columns.pop(name, None)
+
+    def refuse(self) -> None:
+        """Refuse a column that no row had.
+
+        Raises:
+            InputError: names it.
+        """
+        for name, role in self.columns.items():
+            raise InputError(f"No row of {self.file} has {name!r} ({role}).", "Correct the name, or take it out of the mapping.")
 
 
 def _where(chunk: Chunk, source: SourceFile) -> Chunk:

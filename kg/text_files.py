@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from kg.errors import InputError
-from kg.readers import Chunk, ColumnChunk, RowChunk
+from kg.readers import Chunk, ColumnChunk, RowChunk, refuse_twice
 from kg.rejects import MAX_KEPT, Rejects
 
 # The longest line: no description of a product is a megabyte of text, so a longer one is a file without line ends or a
@@ -156,9 +156,7 @@ def _csv_start(name: str, stream: BinaryIO, delimiter: str | None) -> tuple[_Csv
 
 def _column_names(name: str, header: list[str]) -> list[str]:
     names = [cell.strip() or f"column_{place}" for place, cell in enumerate(header, 1)]
-    twice = next((column for column in names if names.count(column) > 1), None)
-    if twice:
-        raise InputError(f"{name} names the column {twice!r} twice.", "Rename one of them.")
+    refuse_twice(name, names)
     return names
 
 

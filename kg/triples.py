@@ -16,7 +16,7 @@ from kg.ontology import ATTRIBUTE_RELATIONS, Family, Label, Relation, custom_rel
 from kg.progress import SILENT, Progress
 from kg.readers import Chunk
 from kg.rejects import Rejects
-from kg.sources import source_chunks
+from kg.sources import Unseen, source_chunks
 from kg.values import RowError, is_visible, key_of, text_of
 
 FIELD = "triples"  # the field that evidence of a triple names
@@ -51,6 +51,7 @@ def read_triples(
     with progress.stage("reading triples") as advance:
         for chunk in source_chunks(paths, mapping.join, rejects, advance):
             yield from reader.facts(chunk)
+    reader.unseen.refuse()
 
 
 class _Reader:
@@ -60,6 +61,7 @@ class _Reader:
         self._known = known
         self._columns: TripleColumns | None = None
         self._file = ""
+        self.unseen = Unseen()
         self._fixed = relation(mapping.relation) if mapping.relation else None
         # A million triples name a few thousand entities and relations: each is made once.
         self._relations: dict[str, Relation | str | None] = {}
@@ -67,8 +69,11 @@ class _Reader:
 
     def facts(self, chunk: Chunk) -> Iterator[Fact]:
         if self._columns is None or self._file != chunk.file:
+            self.unseen.refuse()
             self._columns, self._file = triple_columns(self._mapping.columns, chunk, self._fixed is not None), chunk.file
+            self.unseen.start(chunk, self._columns)
         columns = self._columns
+        self.unseen.see(chunk)
         names = (columns.item, columns.relation, columns.entity, columns.kind, columns.target, columns.confidence)
         cells = [chunk.column(name) if name else [None] * len(chunk) for name in names]
         for place, values in enumerate(zip(*cells, strict=True)):
@@ -141,8 +146,10 @@ class _Reader:
             if self._known is None or other in self._known:
                 return Fact(key, found, key_of(other, "other product"), (_evidence(name or other, sure),))
         mentioned = custom_relation(found.name + MENTIONED)
-        end, evidence = self._end(mentioned, _name(name or asked), RELATED_PRODUCT, sure)
-        return Fact(key, mentioned, end, evidence)
+        name = _name(name or asked)
+        # Its key keeps the shop's spelling: product keys differ by case.
+        end = Entity(mentioned.target, name, RELATED_PRODUCT, bounded_key(f"{RELATED_PRODUCT}:{name}"))
+        return Fact(key, mentioned, end, (_evidence(name, sure),))
 
     def _end(self, found: Relation, name: str, kind: str, sure: float) -> tuple[Entity, tuple[Evidence, ...]]:
         at = (found.target, kind, name, sure)

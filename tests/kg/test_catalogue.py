@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import datetime
 import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -122,6 +125,10 @@ def test_numeric_keys_of_parquet_become_decimal_text(tmp_path: Path) -> None:
         "bytes": pa.array([b"abc", b"caf\xe9", b""]),
         "date": pa.array([datetime.date(2024, 1, 2), None, None]),
         "category": pa.array(["x", "y", "x"]).dictionary_encode(),
+        "uuid": pa.array([uuid.UUID(int=1).bytes, None, None], pa.uuid()),
+        "half": pa.array([1.5, None, 2.0], pa.float16()),
+        "moment": pa.array([1_600_000_000_000_000, None, 2**62], pa.timestamp("us")),
+        "nanoseconds": pa.array([1_600_000_000_000_000_001, None, None], pa.timestamp("ns")),
     }
     keys: dict[str, list[str]] = {}
     for name, array in columns.items():
@@ -136,6 +143,10 @@ def test_numeric_keys_of_parquet_become_decimal_text(tmp_path: Path) -> None:
         "bytes": ["abc"],
         "date": ["2024-01-02"],
         "category": ["x", "y"],
+        "uuid": ["00000000-0000-0000-0000-000000000001"],
+        "half": ["1.5", "2"],
+        "moment": ["2020-09-13T12:26:40", str(2**62)],
+        "nanoseconds": ["2020-09-13T12:26:40"],
     }
 
 
@@ -237,6 +248,37 @@ def test_a_catalogue_without_any_product_is_told(tmp_path: Path) -> None:
         list(read_catalogue([tmp_path / "a.csv"], CatalogueSource(), Rejects()))
     with pytest.raises(InputError, match=r"\(no file\): there is no row"):
         list(read_catalogue([], CatalogueSource(), Rejects()))
+
+
+def test_a_column_that_no_json_row_has_is_noted(tmp_path: Path) -> None:
+    class Heard:
+        def __init__(self) -> None:
+            self.notes: list[str] = []
+            self.done = 0
+
+        @contextmanager
+        def stage(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+            assert name == "reading the catalogue"
+            yield self.advance
+
+        def advance(self, done: int) -> None:
+            self.done += done
+
+        def note(self, message: str) -> None:
+            self.notes.append(message)
+
+    (tmp_path / "a.jsonl").write_text('{"id": 1, "title": "a"}\n{"id": 2, "title": "b", "price": 3}\n')
+    source = CatalogueSource(columns=CatalogueColumns(item="id", title="title", price="price", brand="brnd"))
+    heard = Heard()
+    assert len(list(read_catalogue([tmp_path / "a.jsonl"], source, Rejects(), heard))) == 2
+    assert (heard.notes, heard.done) == ([f"No row of {tmp_path}/a.jsonl has 'brnd' (brand)."], 2)
+
+
+def test_a_catalogue_that_is_not_utf8_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"sku,title\n1,caf\xe9\n")
+    with pytest.raises(InputError, match="most often: not UTF-8") as caught:
+        list(read_catalogue([tmp_path / "a.csv"], CatalogueSource(), Rejects()))
+    assert caught.value.hint == "Save the file as UTF-8."
 
 
 def test_files_may_have_other_columns_when_they_are_guessed(tmp_path: Path) -> None:

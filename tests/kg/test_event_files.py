@@ -30,7 +30,8 @@ def read(folder: Path, rows: list[dict[str, Any]], known: set[str] | None = None
     """The events of rows written as JSON lines, with columns called by their roles."""
     path = folder / "rows.jsonl"
     path.write_text("".join(json.dumps({"user": "u", "item": "i", **row}) + "\n" for row in rows), encoding="utf-8")
-    source = EventsSource(columns=EventColumns(**settings.pop("columns", COLUMNS)), **settings)
+    columns = {role: role for role in COLUMNS if role in ("user", "item") or any(role in row for row in rows)}
+    source = EventsSource(columns=EventColumns(**settings.pop("columns", columns)), **settings)
     rejects = Rejects()
     table = read_events([path], source, rejects, known, now=NOW)
     assert table.num_rows + rejects.count == rejects.rows == len(rows)
@@ -263,6 +264,35 @@ def test_a_missing_column_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no column 'custumer' \\(user\\)") as caught:
         read_events([tmp_path / "a.csv"], source, Rejects())
     assert caught.value.hint == "Did you mean 'customer'?"
+
+
+def test_a_misspelt_column_of_json_is_found_at_the_end_of_the_file(tmp_path: Path) -> None:
+    columns = {"user": "user", "item": "item", "time": "tiem"}
+    with pytest.raises(InputError, match=r"No row of .*rows.jsonl has 'tiem' \(time\)") as caught:
+        read(tmp_path, [{"time": "2020-01-01"}] * 9_000, columns=columns)
+    assert caught.value.hint == "Correct the name, or take it out of the mapping."
+    assert read(tmp_path, [{}] * 9_000 + [{"tiem": "2020-01-01"}], columns=columns)[0].num_rows == 9_001
+    (tmp_path / "next.csv").write_text("user,item,tiem\n")
+    with pytest.raises(InputError, match="No row of"):
+        (tmp_path / "a.jsonl").write_text('{"user": "u", "item": "i"}\n')
+        source = EventsSource(columns=EventColumns(**columns))
+        read_events([tmp_path / "a.jsonl", tmp_path / "next.csv"], source, Rejects())
+
+
+def test_moments_that_no_calendar_reaches_are_set_aside(tmp_path: Path) -> None:
+    far = {
+        "late": pa.array([2**62, 1_600_000_000_000_000], pa.timestamp("us")),
+        "early": pa.array([-(2**62), 1_600_000_000_000_000], pa.timestamp("us")),
+        "numbers": pa.array([2**63 + 5, 1_600_000_000], pa.uint64()),
+        "infinite": pa.array([float("inf"), 1_600_000_000.0]),
+        "nanoseconds": pa.array([9_000_000_000_000_000_001, 1_600_000_000_000_000_001], pa.timestamp("ns")),
+    }
+    for name, array in far.items():
+        pq.write_table(pa.table({"user": ["u", "v"], "item": ["i", "j"], "time": array}), tmp_path / "a.parquet")
+        rejects = Rejects()
+        table = read_events([tmp_path / "a.parquet"], EventsSource(), rejects, now=NOW)
+        assert table.column("time").to_pylist() == [1_600_000_000], name
+        assert rejects.first[0]["reason"].partition(":")[0] in ("unreadable date", "date in the future", "implausible date"), name
 
 
 def test_files_may_be_narrowed_and_joined(tmp_path: Path) -> None:

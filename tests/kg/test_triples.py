@@ -84,7 +84,7 @@ def test_links_between_products(tmp_path: Path) -> None:
     rows = [{"relation": "also_bought", "entity": other} for other in ("p2", "B000X", "p1")]
     facts, rejects = read(tmp_path, rows, {"p1", "p2"})
     assert facts[0].target == "p2"
-    assert told(facts) == ["p1 ALSO_BOUGHT p2", "p1 ALSO_BOUGHT_MENTIONED related-product:b000x"]
+    assert told(facts) == ["p1 ALSO_BOUGHT p2", "p1 ALSO_BOUGHT_MENTIONED related_product:B000X"]
     mentioned = facts[1].target
     assert isinstance(mentioned, Entity)
     assert (mentioned.label, mentioned.kind, mentioned.name) == (Label.ENTITY, "related_product", "B000X")
@@ -132,6 +132,8 @@ def test_a_row_that_is_wrong_is_set_aside_with_its_reason(tmp_path: Path, row: d
 
 
 def test_a_missing_column_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"No row of .* has 'sure' \(confidence\)"):
+        read(tmp_path, [{}], columns={**COLUMNS, "confidence": "sure"})
     with pytest.raises(InputError, match="has no column 'entty' \\(entity\\)") as caught:
         read(tmp_path, [{}], columns={**COLUMNS, "entity": "entty"})
     assert caught.value.hint == "Did you mean 'entity'?"
@@ -151,14 +153,14 @@ def test_integer_triples_are_decoded_by_joins(tmp_path: Path) -> None:
     )
     rejects = Rejects()
     facts = list(read_triples([SourceFile(path=str(tmp_path / "kg.csv"))], source, rejects, {"0", "1"}))
-    assert told(facts) == ["0 HAS_BRAND brand:lego", "0 ALSO_BOUGHT_MENTIONED related-product:asin8", "0 ALSO_BOUGHT 1"]
+    assert told(facts) == ["0 HAS_BRAND brand:lego", "0 ALSO_BOUGHT_MENTIONED related_product:ASIN8", "0 ALSO_BOUGHT 1"]
     assert rejects.reasons == {"no entity": 1}
     # A catalogue that is keyed by the names finds the same.
     by_name = source.model_copy(update={"columns": TripleColumns(item="head_name", relation="relation_name", entity="entity_name")})
     head = Join(path=str(tmp_path / "entities.csv"), on="head", key="eid", take={"head_name": "name"})
     by_name = by_name.model_copy(update={"join": (*source.join, head)})
     facts = list(read_triples([tmp_path / "kg.csv"], by_name, Rejects(), {"ASIN0", "ASIN1"}))
-    assert told(facts)[1:] == ["ASIN0 ALSO_BOUGHT_MENTIONED related-product:asin8", "ASIN0 ALSO_BOUGHT ASIN1"]
+    assert told(facts)[1:] == ["ASIN0 ALSO_BOUGHT_MENTIONED related_product:ASIN8", "ASIN0 ALSO_BOUGHT ASIN1"]
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the shared data is not beside the repository")
@@ -185,7 +187,7 @@ ANY = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys((*COLUMNS, "c"), ANY)), min_size=1, max_size=8))
 def test_no_row_is_lost_whatever_it_holds(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]) -> None:
-    read(tmp_path_factory.mktemp("rows"), rows, {"p1"}, columns={**COLUMNS, "confidence": "c"})
+    read(tmp_path_factory.mktemp("rows"), [*rows, {"c": 1}], {"p1"}, columns={**COLUMNS, "confidence": "c"})
 
 
 @settings(max_examples=60, deadline=None)
