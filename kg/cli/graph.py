@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kg.cli.common import Session, command_options
+from kg.cli.graph_exchange import export_command, import_command, sync_command
 
 if TYPE_CHECKING:
     from kg.config import Config
@@ -31,7 +32,7 @@ def make_graph_group(extraction: Extraction) -> click.Group:
         """Build, see, check and move the graph."""
 
     graph.add_command(_ingest_command(extraction))
-    for command in (stats, show_node, validate_graph, verify_engine):
+    for command in (stats, show_node, validate_graph, verify_engine, sync_command, export_command, import_command):
         graph.add_command(command)
     return graph
 
@@ -221,16 +222,16 @@ def validate_graph(session: Session) -> None:
 def verify_engine(session: Session, address: str | None) -> None:
     """Compare an engine with the truth: counts and checksums; exit 1 where it differs."""
     from kg.engine import open_store
-    from kg.store import engine_graph
+    from kg.exchange import held_graph
     from kg.sync import verify
     from kg.truth import Truth
     from kg.workspace import Workspace
 
     workspace = Workspace(session.workspace).open()
     truth = Truth(workspace.graph)
-    graph = engine_graph(truth.tables(), truth.digest)
     store = open_store(workspace, address, progress=session.progress())
     try:
+        graph = held_graph(store, truth)
         faults = verify(store, graph)
         name = store.name
     finally:

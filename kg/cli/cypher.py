@@ -1,0 +1,142 @@
+"""`clew cypher`: queries of the library, and questions of one's own behind the guard."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kg.cli.common import Session, command_options
+
+if TYPE_CHECKING:
+    from kg.store import Rows
+
+_FORMAT = click.option(
+    "--format", "shape", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="How rows are printed."
+)
+_PARAM = click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Value of a parameter; may be given again.")
+_STORE = click.option("--store", "address", help="bolt://… of a server; the embedded engine when not given.")
+
+
+@click.group()
+def cypher() -> None:
+    """Named queries and read-only exploration."""
+
+
+@cypher.command(name="list")
+@command_options
+def list_queries(session: Session) -> None:
+    """The queries of the library: what each takes and gives."""
+    from cypher.query import library
+
+    found = list(library().values())
+
+    def told() -> str:
+        from kg.cli.tables import text_table
+
+        rows = [[q.group, q.name, ", ".join(p.name + ("" if p.required else "?") for p in q.parameters), q.summary] for q in found]
+        return text_table(["group", "name", "parameters", "what it tells"], rows)
+
+    session.emit([query.to_dict() for query in found], told)
+
+
+@cypher.command(name="show")
+@click.argument("name")
+@command_options
+def show_query(session: Session, name: str) -> None:
+    """The text of a query, as Neo4j Browser runs it too."""
+    from kg.explore import named_query
+
+    query = named_query(name)
+
+    def told() -> str:
+        sets = [f":param {p.name} => {'…' if p.required else json.dumps(p.default)};" for p in query.parameters]
+        cost = [f"// {query.cost}"] if query.cost else []
+        return "\n".join([f"// {query.summary}", *cost, *sets, f"{query.text};"])
+
+    session.emit({**query.to_dict(), "text": query.text, "cost": query.cost}, told)
+
+
+@cypher.command(name="run")
+@click.argument("name")
+@_PARAM
+@_FORMAT
+@_STORE
+@command_options
+def run_query(session: Session, name: str, params: tuple[str, ...], shape: str, address: str | None) -> None:
+    """Run a query of the library."""
+    from kg.engine import open_store
+    from kg.explore import named_query, run_named
+    from kg.workspace import Workspace
+
+    named_query(name)  # an unknown name is told before an engine is started
+    given = dict(map(_split, params))
+    store = open_store(Workspace(session.workspace), address, session.progress())
+    try:
+        found = run_named(store, name, given)
+    finally:
+        store.close()
+    _print(session, found, shape)
+
+
+@cypher.command()
+@click.argument("text")
+@_PARAM
+@_FORMAT
+@_STORE
+@click.option("--rows", type=click.IntRange(min=1), default=1_000, show_default=True, help="Rows that are kept.")
+@click.option("--timeout", "seconds", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds a query may take.")
+@click.option("--memory", "memory_mb", type=click.IntRange(min=64), default=2_048, show_default=True, help="MB beyond the loaded graph.")
+@command_options
+def query(
+    session: Session, text: str, params: tuple[str, ...], shape: str, address: str | None, rows: int, seconds: float, memory_mb: int
+) -> None:
+    """Run a question of your own: one statement that only reads. Parameters are JSON, else text."""
+    from kg.engine import open_store
+    from kg.explore import explore, explore_workspace
+    from kg.store import Limits
+    from kg.workspace import Workspace
+
+    limits = Limits(rows, seconds, memory_mb)
+    given = {key: _json_or_text(value) for key, value in map(_split, params)}
+    workspace = Workspace(session.workspace)
+    if address is None:
+        found = explore_workspace(workspace, text, given, limits, session.progress())
+    else:
+        store = open_store(workspace, address, session.progress())
+        try:
+            found = explore(store, text, given, limits)
+        finally:
+            store.close()
+    _print(session, found, shape)
+
+
+def _split(param: str) -> tuple[str, str]:
+    from kg.errors import UsageError
+
+    name, sign, value = param.partition("=")
+    if not sign or not name:
+        raise UsageError(f"{param!r} is no parameter.", "Write --param name=value.")
+    return name, value
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _print(session: Session, found: Rows, shape: str) -> None:
+    from kg.cli.tables import csv_table, text_table
+
+    document = found.to_dict()
+    if session.as_json or shape == "json":
+        click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
+    elif shape == "csv":
+        click.echo(csv_table(found.columns, found.rows))
+    else:
+        click.echo(text_table(found.columns, found.rows) if found.rows else "No rows.")
+        if found.truncated:
+            click.echo(f"… more than {len(found.rows):,} rows; raise --rows or add LIMIT", err=True)

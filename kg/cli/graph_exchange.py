@@ -1,0 +1,70 @@
+"""`clew graph export`, `import` and `sync`: the graph leaves a workspace, or comes into one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kg.cli.common import Session, command_options
+
+
+@click.command(name="export")
+@click.option("--format", "formats", default="parquet", show_default=True, help="Some of parquet, neo4j-csv, graphml, ttl, nt, jsonld.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("clew-export"), show_default=True, help="Folder to write into.")
+@click.option("--without-users", is_flag=True, help="Leave people and their events out.")
+@command_options
+def export_command(session: Session, formats: str, out: Path, without_users: bool) -> None:
+    """Write the graph in other formats; nothing of it is lost in parquet, ttl, nt and jsonld."""
+    from kg.exchange import export_graph
+    from kg.workspace import Workspace
+
+    names = [name.strip() for name in formats.split(",") if name.strip()]
+    written = export_graph(Workspace(session.workspace), names, out, not without_users, session.progress())
+
+    def told() -> str:
+        lines = [f"{one.format}: {one.path}" for one in written]
+        lines += [f"Load it into a stopped Neo4j, from {one.path}:\n  {one.load}" for one in written if one.load]
+        return "\n".join(lines)
+
+    session.emit({"schema_version": 1, "written": [one.to_dict() for one in written]}, told)
+
+
+@click.command(name="import")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--replace", "replace_graph", is_flag=True, help="Put it in the place of the graph that is there.")
+@command_options
+def import_command(session: Session, path: Path, replace_graph: bool) -> None:
+    """Bring in a graph that was exported: the parquet folder, or a .ttl, .nt or .jsonld file."""
+    from kg.exchange import import_graph
+    from kg.workspace import Workspace
+
+    done = import_graph(Workspace(session.workspace), path, replace_graph, session.progress())
+    counted = ", ".join(f"{n:,} {word}" for word, n in done.changes.to_dict().items())
+    session.emit(done.to_dict(), lambda: f"Nodes and edges: {counted}\n{done.digest[:19]}…")
+
+
+@click.command(name="sync")
+@click.option("--to", "address", required=True, help="bolt://host:7687, neo4j://…, also +s and +ssc.")
+@click.option("--without-users", is_flag=True, help="A graph that carries no person; takes out those that are there.")
+@command_options
+def sync_command(session: Session, address: str, without_users: bool) -> None:
+    """Bring a Neo4j server up to date; only what differs is written, the second time nothing."""
+    import time
+
+    from kg.exchange import bring_up_to_date, graph_to_hold
+    from kg.stores.neo4j import Neo4jStore
+    from kg.truth import Truth
+    from kg.workspace import Workspace
+
+    graph = graph_to_hold(Truth(Workspace(session.workspace).open().graph), not without_users)
+    store = Neo4jStore(address)
+    started = time.perf_counter()
+    try:
+        changes = bring_up_to_date(store, graph, session.progress())
+    finally:
+        store.close()
+    seconds = time.perf_counter() - started
+    document = {"schema_version": 1, "digest": graph.digest, "engine": address, "changes": changes.to_dict(), "seconds": round(seconds, 3)}
+    counted = ", ".join(f"{n:,} {word}" for word, n in changes.to_dict().items())
+    session.emit(document, lambda: f"Nodes and edges: {counted}  ({seconds:.1f} s)")
