@@ -26,7 +26,7 @@ def groups_of(category: str) -> frozenset[str]:
     words = set(_PIECES.findall(category.casefold().replace("_", " ")))
     found = {name for name, members in _groups().items() if words & members}
     if "device" in found:
-        found -= {"consumable", "device"}
+        found -= {"consumable", "cleaner", "device"}
     return frozenset(found)
 
 

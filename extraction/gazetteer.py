@@ -13,6 +13,10 @@ from extraction.words import Words
 _JOIN = re.compile(r"[ \-‐‑]{1,2}\Z")
 
 
+_METALLIC = frozenset(["gold", "silver", "bronze"])
+_METAL_WORDS = frozenset(["plated", "filled", "ring", "necklace", "earrings", "vermeil", "chain", "wire"])
+
+
 class Lexicon:
     """Finds the terms of a vocabulary in words, the longest first, never one inside another.
 
@@ -44,16 +48,24 @@ class Lexicon:
 
 def _mention(words: Words, first: int, last: int, attribute: str, value: str, confidence: float, field: str) -> Mention:
     start, end = words.starts[first], words.ends[last - 1]
-    return Mention(attribute, words.text[start:end], value, entity_of(attribute, value), field, start, end, confidence, "rules")
+    raw, accepted = words.text[start:end], confidence >= 0.5
+    return Mention(attribute, raw, value, entity_of(attribute, value), field, start, end, confidence, "rules", accepted)
 
 
 class MaterialFinder:
-    """Materials of a title."""
+    """Materials of a title.
+
+    A name counts where its gate lets it through: materials of goods never in food and cosmetics, precious metals and gems only in jewellery,
+    doubtful names ("down", "iron") only where a word says that it is the material. A name that belongs to a part ("with glass lid"), to
+    what the product is for ("for wood") or to the kind of product itself ("HAIR_IRON") is shown as a mention that is not accepted.
+    """
 
     def __init__(self) -> None:
         self._lexicon = Lexicon(materials())
-        self._not_before = frozenset(data("contexts")["after_material"])
-        self._not_after = frozenset(data("contexts")["before_material"])
+        words = data("contexts")
+        self._after, self._before, self._parts, self._stating, self._kinds = (
+            frozenset(words[name]) for name in ("after", "before", "parts", "stating", "kinds")
+        )
 
     def find(self, words: Words, category: str, field: str = "title") -> list[Mention]:
         """The materials that the words state.
@@ -67,23 +79,47 @@ class MaterialFinder:
         if not hits:
             return []
         groups = groups_of(category) if category else groups_of_title(words)
+        if "consumable" in groups or "media" in groups or "cleaner" in groups:
+            return []
+        kind = frozenset(category.casefold().replace("_", " ").split())
+        if kind & self._kinds:
+            return []
         found: list[Mention] = []
         for first, last, term in hits:
-            confidence = self._confidence(words, first, last, term, groups)
+            confidence = self._confidence(words, first, last, term, groups, kind)
             if confidence > 0:
                 found.append(_mention(words, first, last, "material", term.value, confidence, field))
         return found
 
-    def _confidence(self, words: Words, first: int, last: int, term: Term, groups: frozenset[str]) -> float:
-        if "consumable" in groups or "media" in groups:
-            return 0.0
+    def _confidence(self, words: Words, first: int, last: int, term: Term, groups: frozenset[str], kind: frozenset[str]) -> float:
+        """Probability that the hit is the material; below one half it is not accepted, 0 is not even shown."""
         following = words.folded[last] if last < len(words) and words.gap(last - 1).strip() in ("", "-") else ""
-        before = words.folded[first - 1] if first and words.gap(first - 1).strip() in ("", "-") else ""
-        if following in self._not_before or before in self._not_after:
+        before = words.folded[first - 1] if first and words.gap(first - 1).strip(" -%") == "" else ""
+        stated = before in self._stating or (before in ("from", "of") and first > 1 and words.folded[first - 2] == "made")
+        if following in self._after or (before in self._before and not stated):
             return 0.0
-        if term.gate == "precious" and "jewelry" not in groups:
+        if kind.intersection(term.words):
             return 0.0
-        return 0.8
+        if term.gate in ("precious", "gem") and "jewelry" not in groups:
+            return 0.0
+        if term.gate == "precious" and not following and not stated:
+            return 0.2
+        if term.gate == "stated" and not stated:
+            return 0.0
+        if stated:
+            return 0.9
+        if self._in_part(words, first):
+            return 0.3
+        return 0.8 if first < 12 else 0.7
+
+    def _in_part(self, words: Words, first: int) -> bool:
+        """Whether a word before, in the same clause, makes what follows a part of the product or what it is for."""
+        for i in range(first - 1, max(first - 9, -1), -1):
+            if words.gap(i).strip(" -®™&'") or " - " in words.gap(i):
+                return False
+            if words.folded[i] in self._parts:
+                return True
+        return False
 
 
 class ColorFinder:
@@ -91,6 +127,7 @@ class ColorFinder:
 
     def __init__(self) -> None:
         self._lexicon = Lexicon(colors())
+        self._not_before = frozenset(data("contexts")["after_color"])
 
     def find(self, words: Words, category: str, field: str = "title") -> list[Mention]:
         """The colours that the words state (arguments as of `MaterialFinder.find`)."""
@@ -98,13 +135,16 @@ class ColorFinder:
         if not hits:
             return []
         groups = groups_of(category) if category else groups_of_title(words)
-        if "consumable" in groups:
-            return []
+        painted = "consumable" not in groups or "makeup" in groups
         found = []
-        for first, last, term in hits:
+        for first, last, term in hits if painted else ():
             following = words.folded[last] if last < len(words) and not words.gap(last - 1).strip() else ""
-            if following in ("light", "friday", "label", "tea", "pepper", "noise"):
+            if following in self._not_before or (following in _METAL_WORDS and term.value in _METALLIC):
                 continue
-            closing = last == len(words) or words.gap(last - 1).strip()[:1] in (",", ")", "|", "]", "/")
-            found.append(_mention(words, first, last, "color", term.value, 0.85 if closing else 0.6, field))
+            before = words.before(first).strip()[-1:]
+            closing = last == len(words) or words.gap(last - 1).strip()[:1] in (",", ")", "|", "]", "/", "-")
+            alone = closing and (not first or before in (",", "(", "|", "[", "/", "-", "–", "—", ":"))
+            if "consumable" in groups and not closing:
+                continue
+            found.append(_mention(words, first, last, "color", term.value, 0.9 if alone else 0.8 if closing else 0.6, field))
         return found

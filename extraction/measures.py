@@ -6,23 +6,32 @@ import re
 from collections.abc import Iterator
 
 from extraction.base import Mention, entity_of
+from extraction.gates import groups_of
 from extraction.price import find_prices
 
 _NUMBER = r"\d+(?:[.,]\d+)?(?:[ -]\d+/\d+|/\d+)?|\.\d+"
 _VOLUME = r"fluid ounces?|fl\.? ?oz\.?|ml|milliliters?|liters?|litres?|l|gallons?|gal\.?|quarts?|qt\.?|pints?|cups?|毫升|升"
 _WEIGHT = r"ounces?|oz\.?|pounds?|lbs?\.?|grams?|gr?|kg|mg|mcg|克|千克|公斤|斤"
 _LENGTH = r"inch(?:es)?|in\.?|feet|foot|ft\.?|cm|mm|meters?|metres?|yards?|yd\.?|m|\"|''|″|”|'|′|’|厘米|毫米|英寸|米|寸"
-_TECHNICAL = r"gb|tb|mb|mah|watts?|w|volts?|v"
-_UNIT = rf"(?:{_VOLUME}|{_WEIGHT}|{_LENGTH}|{_TECHNICAL})"
+_IS_LENGTH = re.compile(rf"(?:{_LENGTH})\Z", re.IGNORECASE)
+_CAPACITY = r"gb|tb|mb"
+_UNIT = rf"(?:{_VOLUME}|{_WEIGHT}|{_LENGTH}|{_CAPACITY})"
 _SIZE = re.compile(
-    rf"(?<![\w.$€£¥])(?P<dims>(?:{_NUMBER})\s?-?(?:{_UNIT})?(?:\s?[x×*]\s?(?:{_NUMBER})\s?-?(?:{_UNIT})?){{1,2}})(?![\w])"
-    rf"|(?<![\w.$€£¥/-])(?P<measure>(?:{_NUMBER})[ -]?{_UNIT})(?![\w])",
+    rf"(?<![\w.$€£¥])(?P<dims>(?:{_NUMBER})\s?-?(?:{_UNIT})?(?:\s?[x×*]\s?(?:{_NUMBER})\s?-?(?:{_UNIT})?){{1,2}}(?:\(inch\))?)(?![\w])"
+    rf"|(?<![\w.$€£¥/-])(?P<measure>(?:{_NUMBER})[ -]?(?P<unit>{_UNIT}))(?![\w])",
     re.IGNORECASE,
 )
 _LETTER_SIZE = re.compile(
     r"(?<![\w-])(?:(?:XX?X?|[2-6]X)?(?:-?(?:Large|Small))|X{1,4}[SL]|[2-6]XL|(?:One|Plus) Size|Queen|King|Twin(?: XL)?|Full|Medium|"
     r"Size \d{1,2}(?:\.\d)?)(?=\s*(?:[,)|/\]]|$| Size\b| US\b))",
 )
+_BATTERY = re.compile(r"(?<![\w-])(?:A{2,4}|CR\d{4}|[CD] Cell)(?= (?:[\w-]+ ){0,2}Batter)|(?<=Batteries )A{2,3}(?!\w)", re.IGNORECASE)
+# Before or after a measure: it is what the product holds, bears or fits, or the length of a cable that comes along.
+_NOT_ITS_SIZE = re.compile(
+    r"(?:\b(?:over|up to|under|supports?|holds?|stores?(?: a)?|max(?:imum)?|for|fits|capacity of|within|every|per|tall as)\s|[/≤<~])\s*\(?$",
+    re.IGNORECASE,
+)
+_OF_A_CABLE = re.compile(r"[- ]*(?:long |extension |power |usb |charging )*(?:cord|cable|wire)\b", re.IGNORECASE)
 _PIECES = (
     r"count|counts|ct|packs?|pk|pieces?|pcs|pc|pairs?|rolls?|sheets?|tablets?|capsules?|softgels?|gummies|servings?|bags?|boxes|bottles?|cans|"
     r"pods|k-cups?|wipes|sticks|units?|pads|bars|loads|cartridges|refills|packets|sachets|pouches|sets?|件|个|只|包|盒|片|支|瓶|袋|双|套"
@@ -30,7 +39,7 @@ _PIECES = (
 _COUNT = re.compile(
     r"(?<![\w.$])(?:(?:pack|set|box|case|bundle|bag|lot|pk) of (?:\d{1,5}|two|three|four|five|six|eight|ten|twelve)"
     r"(?: pairs?| pieces?| packs?)?"
-    rf"|\d{{1,3}}(?:,\d{{3}})*[ -]?(?:{_PIECES})\.?(?:/(?:lot|pack|set|box|bag))?)(?![\w])",
+    rf"|(?:\d{{1,3}}(?:,\d{{3}})+|\d{{1,5}})[ -]?(?:{_PIECES})\.?(?:/(?:lot|pack|set|box|bag))?)(?![\w])",
     re.IGNORECASE,
 )
 
@@ -40,12 +49,28 @@ def _mention(text: str, start: int, end: int, attribute: str, confidence: float,
     return Mention(attribute, raw, raw, entity_of(attribute, raw), field, start, end, confidence, "rules")
 
 
-def find_sizes(text: str, field: str = "title") -> Iterator[Mention]:
-    """Measures ("10.5-inch", "16 x 18 in", "12 oz", "500毫升") and clothes or bed sizes ("XL", "Queen"), from left to right."""
+def find_sizes(text: str, category: str = "", field: str = "title") -> Iterator[Mention]:
+    """Measures ("10.5-inch", "16 x 18 in", "12 oz", "500毫升"), clothes, bed and battery sizes ("XL", "Queen", "AA").
+
+    Args:
+        text: the text.
+        category: kind of product; a length in a case or a cover is that of the device it fits.
+        field: name of the field that the text is from.
+    """
+    groups = groups_of(category)
     for match in _SIZE.finditer(text):
+        length = match["unit"] and _IS_LENGTH.match(match["unit"])
+        if "cover" in groups and (length or match["dims"]):
+            continue
+        if _NOT_ITS_SIZE.search(text[max(0, match.start() - 16) : match.start()]):
+            continue
+        if length and "cable" not in groups and _OF_A_CABLE.match(text[match.end() : match.end() + 30]):
+            continue
         yield _mention(text, match.start(), match.end(), "size", 0.8, field)
     for match in _LETTER_SIZE.finditer(text):
         yield _mention(text, match.start(), match.end(), "size", 0.6, field)
+    for match in _BATTERY.finditer(text):
+        yield _mention(text, match.start(), match.end(), "size", 0.85, field)
 
 
 def find_quantities(text: str, field: str = "title") -> Iterator[Mention]:

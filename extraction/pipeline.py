@@ -184,13 +184,13 @@ def make_color(nlp: Language, name: str) -> Component:
     return color
 
 
-@Language.factory("clew_measures", "clew_price")  # type: ignore[untyped-decorator]
+@Language.factory("clew_measures")  # type: ignore[untyped-decorator]
 def make_measures(nlp: Language, name: str) -> Component:
     """Sizes and quantities."""
 
     def measures(doc: Doc) -> Doc:
         found = mentions_of(doc)
-        found.extend(find_sizes(doc.text))
+        found.extend(find_sizes(doc.text, category_of(doc)))
         found.extend(find_quantities(doc.text))
         return doc
 

@@ -298,7 +298,8 @@ def _per(plain: str, first: _Amount, last: _Amount) -> str | None:
     units: Mapping[str, str] = data("prices")["units"]
     after = plain[last.end :].lstrip()
     match = re.match(
-        rf"(?:/ ?|per |a(?=n? (?:piece|unit|item))n? |pro |par |por |each\b|ea\b)(?P<many>\d+(?:\.\d+)?)? ?(?P<unit>{_unit()})?(?![a-z])", after
+        rf"(?:/ ?|per |a(?=n? (?:piece|unit|item))n? |pro |par |por |each\b|ea\b)(?P<many>\d+(?:\.\d+)?)? ?(?P<unit>{_unit()})?(?![a-z])",
+        after,
     )
     if match and match.group().strip() in ("each", "ea"):
         return "each"

@@ -71,8 +71,11 @@ def colors() -> tuple[Term, ...]:
 
 
 def by_first_word(terms: tuple[Term, ...]) -> Mapping[str, tuple[Term, ...]]:
-    """First word → its terms, the longest first."""
+    """First word → its terms, the longest first; a name of several words is found joined by hyphens too."""
     table: dict[str, list[Term]] = {}
     for term in terms:
         table.setdefault(term.words[0], []).append(term)
+        if len(term.words) > 1:
+            joined = "-".join(term.words)
+            table.setdefault(joined, []).append(Term((joined,), term.value, term.gate))
     return {word: tuple(sorted(found, key=lambda term: (-len(term.words), term.value))) for word, found in table.items()}
