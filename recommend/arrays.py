@@ -29,20 +29,27 @@ def unpack(name: str, arrays: Mapping[str, NDArray[Any]]) -> sp.csr_array:
     return sp.csr_array((arrays[f"{name}.data"], arrays[f"{name}.indices"], indptr), shape=shape)
 
 
-def places(indptr: NDArray[np.int64], rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def transposed(matrix: sp.csr_array) -> sp.csr_array:
+    """The transpose as CSR, columns sorted."""
+    turned: sp.csr_array = sp.csr_array(matrix.T.tocsr())
+    turned.sort_indices()
+    return turned
+
+
+def places(indptr: NDArray[np.integer], rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Places of all entries of some rows of a CSR matrix, and how many each row has."""
     starts = indptr[rows]
     lengths = indptr[np.asarray(rows) + 1] - starts
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - (ends - lengths), lengths), lengths
+    return np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - lengths), lengths), lengths
 
 
 def weighted_rows(matrix: sp.csr_array, rows: NDArray[np.integer], weights: NDArray[np.floating]) -> NDArray[np.float64]:
     """Σ_k weights[k] · matrix[rows[k], :] as a dense float64 vector, touching only the entries of those rows."""
     where, lengths = places(matrix.indptr, rows)
     values = matrix.data[where].astype(np.float64) * np.repeat(np.asarray(weights, np.float64), lengths)
-    return np.bincount(matrix.indices[where], values, minlength=matrix.shape[1])
+    return np.asarray(np.bincount(matrix.indices[where], values, minlength=matrix.shape[1]), np.float64)
 
 
 def entries(matrix: sp.csr_array, row: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -78,6 +85,6 @@ def strongest_per_row(matrix: sp.csr_array, cap: int) -> sp.csr_array:
 def stack(blocks: Iterable[sp.csr_array], width: int) -> sp.csr_array:
     """Row blocks one below the other (an empty list gives no rows), float32, columns sorted."""
     listed = list(blocks)
-    matrix = sp.csr_array(sp.vstack(listed, format="csr")) if listed else sp.csr_array((0, width), dtype=np.float32)
+    matrix: sp.csr_array = sp.csr_array(sp.vstack(listed, format="csr") if listed else (0, width), dtype=np.float32)
     matrix.sort_indices()
     return matrix

@@ -22,6 +22,7 @@ from recommend.views.build import Likeness, build_views
 from recommend.views.facts import view_name
 from recommend.views.gnn import GnnView
 from recommend.views.popular import popularity
+from recommend.views.similar import unit_rows
 from recommend.weights import Weights
 from recommend.words import CatalogueWords
 
@@ -61,7 +62,7 @@ class Texts:
     Args:
         encoder: of texts.
         alike: likeness.
-        vectors: float32 [n_items, d] of the encoder's part that does not know words, or None.
+        vectors: float32 [n_items, d] of the encoder's part that does not know words, of length 1, or None.
         features: for the GNN; None when it is left out.
     """
 
@@ -108,7 +109,7 @@ def read_texts(training: Training, for_gnn: bool) -> Texts:
     words = CatalogueWords.fit(training.texts) if known is None else CatalogueWords(known.index, known.index.transform(training.texts))
     parts = encoder.parts if isinstance(encoder, JoinedEncoder) else (encoder,)
     dense = [cached_encode(one, training.texts, training.cache, training.progress) for one in parts if not isinstance(one, WordsEncoder)]
-    vectors = np.asarray(np.concatenate(dense, axis=1), np.float32) if dense else None
+    vectors = unit_rows(np.concatenate(dense, axis=1)) if dense else None
     features = text_features(encoder, training.texts, training.cache, training.progress) if for_gnn else None
     return Texts(encoder, Likeness.build(words, vectors, training.progress), vectors, features)
 

@@ -9,7 +9,6 @@ import scipy.sparse as sp
 
 from kg.errors import StateError
 from kg.events import EventLog
-from recommend.profile import KNOWN_FROM, Branch
 from recommend.profiles import weighted_profiles
 from recommend.rankers import Scores, Training, profiles_of
 from recommend.scorer import Scorer
@@ -98,12 +97,7 @@ class Clew:
 def scores_of(scorer: Scorer, history: EventLog, n_users: int) -> Scores:
     """Scores of many histories by a scorer (float32 [n_users, n_items])."""
     profiles = weighted_profiles(history, n_users, scorer.n_items, scorer.now, scorer.weights.recency_days)
-    sizes = np.diff(profiles.indptr)
     found = np.repeat(scorer.popularity.astype(np.float32)[None, :], n_users, axis=0)
-    for branch, people in (
-        (Branch.KNOWN, np.flatnonzero(sizes >= KNOWN_FROM)),
-        (Branch.FEW_EVENTS, np.flatnonzero((sizes > 0) & (sizes < KNOWN_FROM))),
-    ):
-        if len(people):
-            found[people] = scorer.block(sp.csr_array(profiles[people]), branch)
+    for branch, people in scorer.branches_of(np.diff(profiles.indptr)):
+        found[people] = scorer.block(sp.csr_array(profiles[people]), branch)
     return found

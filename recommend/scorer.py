@@ -19,7 +19,7 @@ from kg.errors import StateError
 from kg.events import EventLog
 from kg.snapshot import GraphSnapshot
 from recommend.parts import Parts, PathPart
-from recommend.profile import Branch, Profile, profile_of_events, profile_of_items
+from recommend.profile import KNOWN_FROM, Branch, Profile, profile_of_events, profile_of_items
 from recommend.views.base import NEW_ROW, Candidate, Rows, Values, View
 from recommend.views.facts import view_name
 from recommend.views.gnn import GnnView
@@ -128,6 +128,11 @@ class Scorer:
         """The question "what is like this product" as a profile (branch `similar`; paths then have no history row)."""
         return profile_of_items([item_row], Branch.SIMILAR)
 
+    def branches_of(self, sizes: NDArray[np.integer]) -> list[tuple[Branch, NDArray[np.int64]]]:
+        """People of the branches `known` and `few_events`, by how many products they have."""
+        known, few = np.flatnonzero(sizes >= KNOWN_FROM), np.flatnonzero((sizes > 0) & (sizes < KNOWN_FROM))
+        return [(branch, people) for branch, people in ((Branch.KNOWN, known), (Branch.FEW_EVENTS, few)) if len(people)]
+
     # Scores -----------------------------------------------------------------------------------------------------------
 
     def score(self, profile: Profile) -> Values:
@@ -180,9 +185,10 @@ class Scorer:
             return Parts((), 0.0, float(self.popularity[item_row]), 0.0, 0.0)
         seen = bool(self.seen[item_row])
         own = float(self._item_terms(self.weights.branch(profile.branch))[item_row])
-        return self._parts(profile, Candidate(item_row), seen, own)
+        return self.parts_of(profile, Candidate(item_row), seen, own)
 
-    def _parts(self, profile: Profile, candidate: Candidate, seen: bool, own: float) -> Parts:
+    def parts_of(self, profile: Profile, candidate: Candidate, seen: bool, own: float) -> Parts:
+        """Any candidate's score taken apart; `own` is what it gets whoever asks."""
         weights = self.weights.branch(profile.branch)
         paths: list[PathPart] = []
         latent = baseline = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -106,7 +107,7 @@ def views_of_arrays(
         elif kind == "next_bought":
             found[name] = NextBoughtView(part.matrix("matrix"), part.matrix("counts"))
         elif kind == "gnn" and table is not None:
-            found[name] = GnnView(table, seen, words)
+            found[name] = GnnView(table, seen, words, {what: part.array(what) for what in ("means", "targets")})
         else:
             raise StateError(
                 f"The model has a view of the kind {kind!r}, which this version does not know.", "Update clew, or train again."
@@ -122,7 +123,7 @@ class _Part:
     def matrix(self, what: str) -> sp.csr_array:
         return unpack(f"{self.name}/{what}", self.arrays)
 
-    def array(self, what: str) -> NDArray[np.float64]:
+    def array(self, what: str) -> NDArray[Any]:
         return self.arrays[f"{self.name}/{what}"]
 
 

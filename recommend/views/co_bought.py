@@ -7,13 +7,14 @@ p: people of a product. Row caps keep the strongest, so that no product of a lar
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from kg.ontology import Rel
-from recommend.arrays import Arrays, entries, pack, stack, strongest_per_row, weighted_rows
+from recommend.arrays import Arrays, entries, pack, stack, strongest_per_row, transposed, weighted_rows
 from recommend.parts import Hop
 from recommend.views.base import NEW_ROW, Candidate, RawPath, Rows, SparseVector, SparseView, Values
 from recommend.views.similar import similar_hop
@@ -87,7 +88,10 @@ class CoBoughtSimilarView:
         self.bought = bought
         self.near = near
         self.words = words
-        self._spread = sp.csr_array(near.T.tocsr())
+
+    @cached_property
+    def _spread(self) -> sp.csr_array:
+        return transposed(self.near)
 
     def scores(self, rows: Rows, weights: Values) -> Values:
         """Σ_k weights[k] · V[rows[k], ·]."""

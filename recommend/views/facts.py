@@ -7,6 +7,7 @@ entities a product. A brand of half the catalogue weighs little (idf), a product
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from kg.ontology import ATTRIBUTE_RELATIONS
 from kg.snapshot import GraphSnapshot
-from recommend.arrays import Arrays, entries, pack, weighted_rows
+from recommend.arrays import Arrays, entries, pack, transposed, weighted_rows
 from recommend.parts import Hop
 from recommend.views.base import EMPTY, NEW_ROW, Candidate, RawPath, Rows, SparseVector, Values
 
@@ -62,7 +63,6 @@ class FactView:
         self.name = view_name(relation)
         self.factor = factor
         self.idf = idf
-        self._members = sp.csr_array(factor.T.tocsr())
 
     @classmethod
     def build(cls, snapshot: GraphSnapshot, relation_name: str) -> FactView:
@@ -70,15 +70,20 @@ class FactView:
         facts = snapshot.fact_matrix(relation_name)
         return cls(relation_name, weighted_facts(facts), entity_idf(facts))
 
+    @cached_property
+    def members(self) -> sp.csr_array:
+        """Entities × products: Âᵀ."""
+        return transposed(self.factor)
+
     def scores(self, rows: Rows, weights: Values) -> Values:
         """Through the entities of the profile."""
         entities = weighted_rows(self.factor, rows, weights)
         active = np.flatnonzero(entities)
-        return weighted_rows(self._members, active, entities[active])
+        return weighted_rows(self.members, active, entities[active])
 
     def block(self, profiles: sp.csr_array) -> NDArray[np.float32]:
         """Many profiles at once."""
-        return np.asarray((profiles @ self.factor @ self._members).toarray(), np.float32)
+        return np.asarray((profiles @ self.factor @ self.members).toarray(), np.float32)
 
     def entities_of(self, candidate: Candidate) -> SparseVector:
         """Entity rows and weights Â of a candidate."""
@@ -90,7 +95,7 @@ class FactView:
     def column(self, candidate: Candidate) -> Values:
         """D[·, i]."""
         found = self.entities_of(candidate)
-        return weighted_rows(self._members, found.rows, found.values)
+        return weighted_rows(self.members, found.rows, found.values)
 
     def paths(self, history_row: int, candidate: Candidate) -> Iterator[RawPath]:
         """One path for each entity that both have."""

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from gnn.embeddings import COMPONENTS, EmbeddingTable
+from gnn.inductive import NewProducts
 from kg.ontology import Rel
 from recommend.arrays import Arrays
 from recommend.parts import Hop
@@ -40,30 +42,37 @@ class GnnView:
 
     name = "gnn"
 
-    def __init__(self, table: EmbeddingTable, seen: NDArray[np.bool_], words: CatalogueWords | None) -> None:
+    def __init__(
+        self, table: EmbeddingTable, seen: NDArray[np.bool_], words: CatalogueWords | None, kept: Mapping[str, NDArray[Any]] | None = None
+    ) -> None:
         self.table = table
         self.seen = seen
         self.words = words
+        self._kept = kept or {}
 
     @cached_property
     def means(self) -> dict[bool, dict[str, Values]]:
         """m by component, for known (True) and for new candidates."""
-        return {kind: {name: self._mean(name, self.seen == kind) for name in COMPONENTS} for kind in (True, False)}
+        if "means" in self._kept:
+            return {bool(kind): dict(zip(COMPONENTS, self._kept["means"][kind], strict=True)) for kind in (0, 1)}
+        return {kind: {name: self._mean(name, self.seen == kind) for name in COMPONENTS} for kind in (False, True)}
 
     def _mean(self, component: str, which: NDArray[np.bool_]) -> Values:
         part = self.table.target[component]
         total = np.zeros(part.shape[1])
         for start in range(0, len(part), _BLOCK):
             total += part[start : start + _BLOCK][which[start : start + _BLOCK]].sum(axis=0, dtype=np.float64)
-        return total / max(int(which.sum()), 1)
+        return np.asarray(total / max(int(which.sum()), 1))
 
     @cached_property
     def _targets(self) -> NDArray[np.float32]:
+        if "targets" in self._kept:
+            return self._kept["targets"]
         return np.asarray(sum(self.table.target[name] for name in COMPONENTS), np.float32)
 
     def source(self, rows: Rows, weights: Values) -> Values:
         """Σ_k weights[k] · q of rows[k] (float64 [d])."""
-        return np.sum([weights @ self.table.source[name][rows].astype(np.float64) for name in COMPONENTS], axis=0)
+        return np.asarray(np.sum([weights @ self.table.source[name][rows].astype(np.float64) for name in COMPONENTS], axis=0))
 
     def scores(self, rows: Rows, weights: Values) -> Values:
         """In float32 (error about 1e-7 of the largest term); `exact` has no such error."""
@@ -88,7 +97,7 @@ class GnnView:
     def column(self, candidate: Candidate) -> Values:
         """⟨q_·, v_i⟩ in float64."""
         target = np.sum(list(self.target(candidate).values()), axis=0)
-        return np.sum([self.table.source[name] @ target for name in COMPONENTS], axis=0)
+        return np.asarray(np.sum([self.table.source[name] @ target for name in COMPONENTS], axis=0))
 
     def total(self, history_row: int, candidate: Candidate) -> float:
         """⟨q_j, v_i⟩ of one pair in float64."""
@@ -122,13 +131,27 @@ class GnnView:
     def entity_terms(self, side: str, item_row: int) -> dict[tuple[str, int], Values]:
         """Each entity's share of a product's entity component (float64 [d]), by relation and entity row."""
         one = self.table.source_side if side == "source" else self.table.target_side
-        entities, relations, weights = self.table.edges.of_item(item_row)
-        norm = float(one.norms[item_row])
+        return self._terms(side, float(one.norms[item_row]), *self.table.edges.of_item(item_row))
+
+    def _terms(
+        self, side: str, norm: float, entities: NDArray[np.int32], relations: NDArray[np.int32], weights: NDArray[np.float32]
+    ) -> dict[tuple[str, int], Values]:
+        one = self.table.source_side if side == "source" else self.table.target_side
         return {
             (self.table.relations[r], int(e)): float(w) * float(one.relation_weights[r]) / norm * one.entity_vectors[e].astype(np.float64)
             for e, r, w in zip(entities, relations, weights, strict=True)
         }
 
+    def new_entity_terms(self, side: str, products: NewProducts) -> dict[tuple[str, int], Values]:
+        """The same of the first of some products that `gnn.inductive` embedded."""
+        norm = float((products.source_norms if side == "source" else products.target_norms)[0])
+        return self._terms(side, norm, *products.edges.of_item(0))
+
+    def spoken_to(self, source: Values) -> Values:
+        """⟨q, v_i⟩ of one q for all products, in float64 (float64 [n_items])."""
+        return np.asarray(np.sum([self.table.target[name] @ source for name in COMPONENTS], axis=0))
+
     def arrays(self) -> Arrays:
-        """Nothing: the table lies beside the bundle's arrays in files of its own."""
-        return {}
+        """What opening should not add up again; the table itself lies in files of its own."""
+        means = np.array([[self.means[kind][name] for name in COMPONENTS] for kind in (False, True)])
+        return {"means": means, "targets": self._targets}
