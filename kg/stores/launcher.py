@@ -42,6 +42,7 @@ _JVM_OPTIONS = (
     "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
     "--add-modules=jdk.incubator.vector",
 )
+_BRIEF_OPTIONS = ("-XX:TieredStopAtLevel=1",)
 
 # Ends the server when the process that owns it is gone, however that ended: tests leave no server behind.
 WATCH = """
@@ -137,6 +138,7 @@ def start(
     heap: str = "512m",
     owner_pid: int | None = None,
     read_only: bool = False,
+    brief: bool = False,
     timeout: float = 180.0,
     progress: Progress = SILENT,
 ) -> Server:
@@ -149,6 +151,7 @@ def start(
         heap: Java heap, such as "512m" or "1g".
         owner_pid: end the server when this process is gone.
         read_only: make the database refuse writes.
+        brief: start sooner and run slower, for a server that lives a minute: Java compiles less.
         timeout: seconds to wait for it.
         progress: listener.
 
@@ -168,7 +171,8 @@ def start(
         _configure(home, bolt, http, read_only)
         _set_password(java, lib, home)
         with progress.stage("starting Neo4j"):
-            server = _launch(java, lib, Server(home, 0, bolt, http), heap, owner_pid)
+            options = [f"-Xmx{heap}", *(_BRIEF_OPTIONS if brief else ())]
+            server = _launch(java, lib, Server(home, 0, bolt, http), options, owner_pid)
             _wait(server, timeout)
         return server
 
@@ -186,7 +190,7 @@ def admin(home: Path, *arguments: str, heap: str = "512m", folder: Path | None =
         EngineError: it failed; its last lines are the message.
     """
     _configure(home.resolve(), free_port(), None, False)
-    return _run_admin(find_java(), fetch_jars(), home.resolve(), arguments, heap, folder)
+    return _run_admin(find_java(), fetch_jars(), home.resolve(), arguments, (f"-Xmx{heap}",), folder)
 
 
 def free_port() -> int:
@@ -250,14 +254,14 @@ def _set_password(java: Path, lib: Path, home: Path) -> None:
     if file.exists():
         return
     password = secrets.token_urlsafe(12)
-    _run_admin(java, lib, home, ("dbms", "set-initial-password", "--", password), "128m")
+    _run_admin(java, lib, home, ("dbms", "set-initial-password", "--", password), ("-Xmx128m", *_BRIEF_OPTIONS))
     file.touch(mode=0o600)
     file.write_text(password + "\n")
 
 
-def _run_admin(java: Path, lib: Path, home: Path, arguments: Sequence[str], heap: str, folder: Path | None = None) -> str:
+def _run_admin(java: Path, lib: Path, home: Path, arguments: Sequence[str], options: Sequence[str], folder: Path | None = None) -> str:
     environment = {**os.environ, "NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}
-    command = [str(java), f"-Xmx{heap}", *_JVM_OPTIONS, "-cp", f"{lib}/*", "org.neo4j.cli.AdminTool", *arguments]
+    command = [str(java), *options, *_JVM_OPTIONS, "-cp", f"{lib}/*", "org.neo4j.cli.AdminTool", *arguments]
     done = subprocess.run(command, env=environment, cwd=folder or home, capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr
     if done.returncode:
@@ -265,9 +269,9 @@ def _run_admin(java: Path, lib: Path, home: Path, arguments: Sequence[str], heap
     return output
 
 
-def _launch(java: Path, lib: Path, planned: Server, heap: str, owner_pid: int | None) -> Server:
+def _launch(java: Path, lib: Path, planned: Server, options: Sequence[str], owner_pid: int | None) -> Server:
     home = planned.home
-    command = [str(java), "-Xms128m", f"-Xmx{heap}", *_JVM_OPTIONS, "-cp", f"{lib}/*:{home}/plugins/*"]
+    command = [str(java), "-Xms128m", *options, *_JVM_OPTIONS, "-cp", f"{lib}/*:{home}/plugins/*"]
     command += ["org.neo4j.server.CommunityEntryPoint", f"--home-dir={home}", f"--config-dir={home}/conf", "--console-mode"]
     if owner_pid is not None:
         command = ["/bin/sh", "-c", WATCH, "sh", str(owner_pid), *command]

@@ -38,7 +38,7 @@ def server(shared_folder: Path) -> Iterator[Server]:
         pytest.skip(f"live Neo4j: {error.message}")
     # Under xdist the workers share it, and it ends with the process that started them all.
     owner = os.getppid() if WORKER else os.getpid()
-    started = start(shared_folder / "neo4j", heap="512m", owner_pid=owner)
+    started = start(shared_folder / "neo4j", heap="512m", owner_pid=owner, brief=True)
     yield started
     if not WORKER:
         started.stop()
