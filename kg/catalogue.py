@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from kg.config import CatalogueColumns, CatalogueSource, SourceFile
 from kg.errors import InputError
@@ -19,7 +19,14 @@ from kg.rejects import Rejects
 from kg.sources import Unseen, source_chunks
 from kg.values import RowError, is_visible, key_of, text_of
 
-PriceParser = Callable[[str], Price | None]
+
+class PriceParser(Protocol):
+    """Reads a price out of text; the currency decides where a sign does not ("¥99", "$5", "5")."""
+
+    def __call__(self, text: str, currency: str | None = None, /) -> Price | None:
+        """The price, or None when the text holds none."""
+        ...
+
 
 _PLAIN_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 _DIGIT = re.compile(r"\d")
@@ -132,16 +139,17 @@ class _Reader:
         raise RowError(f"key again with another {differs}: {key!r} was taken from {first[2]}")
 
     def _price(self, value: Any, currency: Any) -> Price | None:
-        price = self._read_price(value)
+        stated = _currency(currency) if currency else None
+        price = self._read_price(value, stated or self._mapping.currency)
         if price is None:
             return None
         for bound in (price.low, price.high):
             if bound is not None and bound > self._mapping.max_price:
                 raise RowError(f"absurd price: {bound:g} is above {self._mapping.max_price:g} (max_price under [catalogue])")
-        code = (currency and _currency(currency)) or price.currency or self._mapping.currency
+        code = stated or price.currency or self._mapping.currency
         return price if code == price.currency else Price(price.low, price.high, code, price.was, price.per, price.count)
 
-    def _read_price(self, value: Any) -> Price | None:
+    def _read_price(self, value: Any, currency: str | None) -> Price | None:
         if value is None:
             return None
         if isinstance(value, bool | list | dict):
@@ -156,7 +164,7 @@ class _Reader:
         if _NEGATIVE.match(text):
             raise RowError(f"negative price: {text[:80]!r}")
         try:
-            price = self._parse(text) if self._parse else None
+            price = self._parse(text, currency) if self._parse else None
         except InputError as error:
             raise RowError(f"unreadable price: {text[:80]!r} ({error.message.rstrip('.')})") from None
         if price is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,8 +224,13 @@ def _mapped(roles: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> list
         setting = f"{role} = {_quoted(column)}"
         values = dict.fromkeys(" ".join(text.split())[:40] for row in rows[:50] if (text := _shown(row.get(column))))
         example = " · ".join(itertools.islice((value for value in values if value.isprintable()), 2))
-        lines.append(f"{setting:<24} # {example}" if example else setting)
+        lines.append(f"{setting}{' ' * max(0, 24 - _columns(setting))} # {example}" if example else setting)
     return lines
+
+
+def _columns(text: str) -> int:
+    """How wide the text is on a terminal, where Chinese and its neighbours take two columns a character."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def _shown(value: Any) -> str:

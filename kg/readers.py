@@ -181,7 +181,7 @@ def kind_of(path: str | Path) -> Kind:
     """Format and codec by extension.
 
     Raises:
-        InputError: an extension that is none of ours.
+        InputError: an extension that is none of ours, of a file that is there.
     """
     if str(path) == STDIN:
         return Kind("jsonl", None)
@@ -189,6 +189,7 @@ def kind_of(path: str | Path) -> Kind:
     codec = _CODECS.get(suffixes[-1]) if suffixes else None
     suffix = (suffixes[-2:-1] if codec else suffixes[-1:]) or [""]
     if suffix[0] not in FORMATS:
+        existing_file(path)  # a missing file or a directory is the nearer reason
         extra = " Save the sheet as CSV." if suffix[0] in (".xlsx", ".xls", ".ods") else ""
         known = "csv, tsv, jsonl, json or parquet, also .gz or .zst"
         raise InputError(f"{path} has no extension that tells its format.", f"Name it {known}.{extra}")

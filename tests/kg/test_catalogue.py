@@ -197,13 +197,18 @@ def test_prices_that_are_numbers(tmp_path: Path, price: Any, currency: str | Non
 
 
 def test_prices_of_text_go_through_the_parser(tmp_path: Path) -> None:
-    def parser(text: str) -> Price | None:
+    asked: list[str | None] = []
+
+    def parser(text: str, currency: str | None = None) -> Price | None:
+        asked.append(currency)
         if text == "upside 9 down 3":
             raise InputError("The price range is upside down.")
         return Price(10, 35, "USD", was=50, count=2) if text.startswith("was") else None
 
     found = one(tmp_path, {"price": "was $50 now $35"}, price_parser=parser, currency="EUR").price
     assert found == Price(10, 35, "USD", was=50, count=2)
+    one(tmp_path, {"price": "was 5", "currency": "CAD"}, price_parser=parser, currency="EUR")
+    assert asked == ["EUR", "CAD"]
     assert one(tmp_path, {"price": "was $50", "currency": "CAD"}, price_parser=parser).price == Price(10, 35, "CAD", was=50, count=2)
     assert reason(tmp_path, {"price": "3 for 2"}, price_parser=parser) == "unreadable price: '3 for 2'"
     why = "unreadable price: 'upside 9 down 3' (The price range is upside down)"

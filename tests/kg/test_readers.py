@@ -264,10 +264,13 @@ def test_a_directory_is_told(tmp_path: Path) -> None:
     assert "Name a file in it: products.csv." in failure(folder)
 
 
-def test_an_unknown_extension_is_told() -> None:
-    assert "has no extension that tells its format. | Name it csv, tsv, jsonl" in failure("rows.dat")
-    assert "Save the sheet as CSV." in failure("rows.xlsx")
-    assert "has no extension" in failure("rows")
+def test_an_unknown_extension_is_told(tmp_path: Path) -> None:
+    told = failure(write(tmp_path, "rows.dat", b"key\n"))
+    assert "has no extension that tells its format. | Name it csv, tsv, jsonl" in told
+    assert "Save the sheet as CSV." in failure(write(tmp_path, "rows.xlsx", b"PK"))
+    assert "has no extension" in failure(write(tmp_path, "rows", b"key\n"))
+    assert "is a directory" in failure(tmp_path)
+    assert f"Did you mean {tmp_path / 'rows.xlsx'}?" in failure(tmp_path / "rows.xls")
     assert kind_of("a.b/rows.csv.GZ").codec == "gzip"
 
 
