@@ -31,6 +31,7 @@ from recommend.weights import Weights
 from recommend.words import CatalogueWords
 
 if TYPE_CHECKING:
+    from gnn.embeddings import EmbeddingTable
     from kg.workspace import Workspace
     from recommend.fit import Fitted
 
@@ -92,9 +93,7 @@ def save(models: Path, fitted: Fitted, config: Mapping[str, Any], use_it: bool =
         arrays["text"] = scorer.text.vectors
     words = scorer.words.arrays()
     # Seconds differ from run to run and say nothing about the model; equal fits give equal bytes.
-    table = (
-        None if fitted.table is None else replace(fitted.table, settings={k: v for k, v in fitted.table.settings.items() if k != "seconds"})
-    )
+    table = None if fitted.table is None else _without_seconds(fitted.table)
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "snapshot_digest": scorer.snapshot.digest,
@@ -156,6 +155,10 @@ def load(workspace: Workspace, name: str | None = None) -> Scorer:
     text = None if "text" not in arrays else TextVectors(np.asarray(arrays["text"], np.float32), _Encode(folder / "text"))
     weights = Weights.of(manifest["weights"])
     return Scorer(snapshot, views, np.asarray(arrays["popularity"], np.float64), weights, words, text, str(manifest["digest"]))
+
+
+def _without_seconds(table: EmbeddingTable) -> EmbeddingTable:
+    return replace(table, settings={name: value for name, value in table.settings.items() if name != "seconds"})
 
 
 class _Encode:

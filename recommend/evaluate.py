@@ -190,6 +190,31 @@ def evaluate_with_lists(
     return document, results
 
 
+def compare(
+    benchmark: Benchmark, names: Sequence[str], training: Training, seed: int = 0, progress: Progress = SILENT
+) -> list[dict[str, Any]]:
+    """Several rankers on one benchmark; each document but the last says how much the last one is ahead (`against`, NDCG at the deepest k).
+
+    The difference has its paired bootstrap interval: the same people under both.
+    """
+    made = [evaluate_with_lists(benchmark, name, training, seed, progress) for name in names]
+    documents = [document for document, _ in made]
+    figure = f"ndcg@{max(benchmark.k)}"
+    last = made[-1][1]
+    for document, results in made[:-1]:
+        document["against"] = {
+            task: dict(
+                zip(("difference", "low", "high"), metrics.paired(_only(last[task], figure), _only(one, figure), seed)[figure], strict=True)
+            )
+            for task, one in results.items()
+        }
+    return documents
+
+
+def _only(result: TaskResult, figure: str) -> dict[str, NDArray[np.float64]]:
+    return {figure: result.per_user[figure]}
+
+
 def _details(fitted: Ranker) -> dict[str, Any]:
     found = getattr(fitted, "details", None)
     return {"settings": found} if found else {}

@@ -27,7 +27,7 @@ def discounts(k: int) -> Floats:
 
 def precision(hits: Hits, n_targets: Counts) -> Floats:
     """Share of the list that is a target."""
-    return hits.mean(axis=1)
+    return np.asarray(hits.mean(axis=1), np.float64)
 
 
 def recall(hits: Hits, n_targets: Counts) -> Floats:
@@ -37,7 +37,7 @@ def recall(hits: Hits, n_targets: Counts) -> Floats:
 
 def hit(hits: Hits, n_targets: Counts) -> Floats:
     """1 when any target is in the list."""
-    return hits.any(axis=1).astype(np.float64)
+    return np.asarray(hits.any(axis=1), np.float64)
 
 
 def mrr(hits: Hits, n_targets: Counts) -> Floats:
@@ -60,7 +60,7 @@ def ndcg(hits: Hits, n_targets: Counts) -> Floats:
 
 
 def ndcg_pub(hits: Hits, n_targets: Counts) -> Floats:
-    """As some publications have it: the ideal list is that of the list's own hits. Kept for comparison only: it rewards few hits high up."""
+    """As some publications have it: the ideal list is that of the list's own hits; for comparison only, it rewards few hits high up."""
     gains = discounts(hits.shape[1])
     found = hits.sum(axis=1)
     ideal = np.cumsum(gains)[np.maximum(found, 1) - 1]
@@ -124,7 +124,7 @@ def coverage(lists: NDArray[np.int32], n_candidates: int) -> float:
 
 
 def novelty(lists: NDArray[np.int32], item_users: Counts, n_users: int) -> Floats:
-    """Mean self-information −log₂ p of a list's products, p = (people + 1) / (all people + 1); bits, 0..log₂(n_users + 1) (Zhou et al., 2010).
+    """Mean self-information −log₂ p of a list, p = (people + 1) / (all people + 1); bits, 0..log₂(n_users + 1) (Zhou et al., 2010).
 
     Differs from the paper: one is added, so that a product without people has a figure.
     """

@@ -29,7 +29,7 @@ class Reveal(Section):
     """
 
     events: SourceFile
-    where: dict[str, str | int | float | bool] = {}
+    where: dict[str, str | int | float | bool] = Field(default_factory=dict)
     last: int | None = Field(default=None, ge=1)
 
     def source(self) -> SourceFile:

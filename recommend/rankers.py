@@ -141,9 +141,10 @@ class Attributes(Factored):
         snapshot = training.snapshot
         facts = [snapshot.fact_matrix(name) for name in snapshot.facts()]
         if not facts:
-            self._keep(sp.csr_array((snapshot.n_items, 1), dtype=np.float32))
+            nothing: sp.csr_array = sp.csr_array((snapshot.n_items, 1), dtype=np.float32)
+            self._keep(nothing)
             return
-        whole = sp.csr_array(sp.hstack(facts, format="csr"))
+        whole: sp.csr_array = sp.csr_array(sp.hstack(facts, format="csr"))
         whole.sort_indices()
         self._keep(weighted_facts(whole))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Task:
         which = np.isin(self.history.user_rows, people)
         part = self.history.take(which)
         renumbered = np.searchsorted(people, part.user_rows).astype(np.int32)
-        history = EventLog(renumbered, part.item_rows, part.times, part.values, part.kinds, part.kind_names, part.timed)
+        history = replace(part, user_rows=renumbered)
         return Task(
             self.name,
             tuple(self.keys[int(place)] for place in people),
@@ -271,9 +271,7 @@ class _TaskMaker:
         rows = self._snapshot.users.rows(keys)
         place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
         found = log.take(place[log.user_rows] >= 0)
-        return _sorted(
-            EventLog(place[found.user_rows], found.item_rows, found.times, found.values, found.kinds, found.kind_names, found.timed)
-        )
+        return _sorted(replace(found, user_rows=place[found.user_rows]))
 
     def _log(self, table: pa.Table, keys: Sequence[str]) -> EventLog:
         places = {key: place for place, key in enumerate(keys)}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kg.config import TrainConfig
-from kg.errors import StateError
+from kg.errors import StateError, UnknownKeyError
 from kg.progress import SILENT, Progress
 from kg.snapshot import GraphSnapshot
 from recommend import bundle
 from recommend.rankers import Training
 from recommend.texts import snapshot_texts
+from recommend.views.facts import view_name
 
 if TYPE_CHECKING:
     from kg.workspace import Workspace
@@ -45,6 +47,19 @@ def estimate(snapshot: GraphSnapshot, config: TrainConfig) -> Estimate:
         seconds += 2 * 180 * (0.05 + people * known * 1.5e-8)
         mb += 600 + people * known * 10 / 2**20
     return Estimate(seconds, mb)
+
+
+def check_without(names: Iterable[str], snapshot: GraphSnapshot) -> None:
+    """Refuse a part that does not exist.
+
+    Raises:
+        UnknownKeyError: no such view; near ones are suggested.
+    """
+    known = {"gnn", "co_bought", "co_bought_similar", "similar", "similar_wide", "next_bought"}
+    known |= {view_name(name) for name in snapshot.facts()} | {name.lower() for name in snapshot.links()}
+    for name in names:
+        if name not in known:
+            raise UnknownKeyError("part of the model", name, known)
 
 
 def train(workspace: Workspace, config: TrainConfig | None = None, progress: Progress = SILENT) -> bundle.Bundle:

@@ -75,8 +75,9 @@ def nearest(wide: sp.csr_array, near: int = NEAR) -> sp.csr_array:
         columns.append(found.rows)
         values.append(found.values.astype(np.float32))
         indptr.append(indptr[-1] + len(found.rows))
-    parts = (np.concatenate(values), np.concatenate(columns), np.array(indptr, np.int64)) if values else ([], [], [0])
-    return sp.csr_array(parts, shape=wide.shape)
+    data = np.concatenate([np.empty(0, np.float32), *values])
+    places = np.concatenate([np.empty(0, np.int32), *columns])
+    return sp.csr_array((data, places, np.array(indptr, np.int64)), shape=wide.shape)
 
 
 def near_of(wide: SparseVector, near: int = NEAR) -> SparseVector:

@@ -28,15 +28,16 @@ def transitions(events: EventLog, n_items: int, cap: int = ROW_CAP) -> tuple[sp.
     size = (n_items, n_items)
     people = np.bincount(log.user_rows, minlength=1)
     bought = np.bincount(log.item_rows, minlength=n_items)
-    total, count = sp.csr_array(size, dtype=np.float64), sp.csr_array(size, dtype=np.float64)
+    total: sp.csr_array = sp.csr_array(size, dtype=np.float64)
+    count: sp.csr_array = sp.csr_array(size, dtype=np.float64)
     for gap in range(1, WINDOW + 1):
         first, second = slice(None, -gap), slice(gap, None)
         same = (log.user_rows[first] == log.user_rows[second]) & (log.times[first] < log.times[second])
         same &= log.item_rows[first] != log.item_rows[second]
         users, sources, targets = log.user_rows[first][same], log.item_rows[first][same], log.item_rows[second][same]
-        ones = np.ones(len(users))
-        total = total + sp.csr_array((0.5 ** (gap - 1) / np.sqrt(people[users]) * ones, (sources, targets)), shape=size)
-        count = count + sp.csr_array((ones, (sources, targets)), shape=size)
+        weights = 0.5 ** (gap - 1) / np.sqrt(people[users])
+        total = sp.csr_array(total + sp.csr_array((weights, (sources, targets)), shape=size))
+        count = sp.csr_array(count + sp.csr_array((np.ones(len(users)), (sources, targets)), shape=size))
     scale = sp.diags_array(1 / np.sqrt(bought + SHRINK))
     matrix = strongest_per_row(sp.csr_array(scale @ total @ scale), cap).astype(np.float32)
     count = sp.csr_array(count).astype(np.float32)

@@ -1,0 +1,59 @@
+"""`clew evaluate`: full ranking by a protocol file."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kg.cli.common import Session, command_options
+
+
+@click.command()
+@command_options
+@click.argument("protocol", type=click.Path(path_type=Path))
+@click.option("--ranker", "names", default="clew", show_default=True, help="One or more names, joined by commas.")
+@click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder that the file's paths start at; its own by default.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random number.")
+def evaluate(session: Session, protocol: Path, names: str, data: Path | None, seed: int) -> None:
+    """Fit a ranker on a protocol's train alone and rank the whole catalogue for its test.
+
+    Nothing of the workspace is used. With several rankers each one's difference to the last is given with its paired interval.
+    """
+    from recommend.evaluate import compare
+    from recommend.protocol import Protocol
+    from recommend.rankers import Training, ranker
+    from recommend.tasks import load_benchmark
+
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    for name in chosen:
+        ranker(name)
+    found = Protocol.load(protocol, data)
+    progress = session.progress()
+    benchmark = load_benchmark(found, progress)
+    config = found.train.model_copy(update={"seed": seed})
+    with tempfile.TemporaryDirectory() as folder:
+        training = Training(benchmark.snapshot, benchmark.texts, benchmark.valid, config, Path(folder), progress)
+        documents = compare(benchmark, chosen, training, seed, progress)
+    session.emit(documents[0] if len(documents) == 1 else {"name": benchmark.name, "rankers": documents}, lambda: table(documents))
+
+
+def table(documents: list[dict[str, Any]]) -> str:
+    """Recall@k and NDCG@k in %, one line a ranker and test, NDCG with its interval."""
+    lines = [f"{'ranker':<12} {'test':<14} {'users':>6} {'recall':>7} {'ndcg':>6}  95 %"]
+    for document in documents:
+        for test, figures in document["tests"].items():
+            last = max(int(name.split("@")[1]) for name in figures if name.startswith("ndcg@"))
+            low, high = figures["ci95"][f"ndcg@{last}"]
+            row = f"{document['model']:<12} {test:<14} {figures['users']:>6} {100 * figures[f'recall@{last}']:>7.2f}"
+            lines.append(f"{row} {100 * figures[f'ndcg@{last}']:>6.2f}  {100 * low:.2f} to {100 * high:.2f}")
+    last_document = documents[-1]
+    for document in documents[:-1]:
+        for test, found in document.get("against", {}).items():
+            low, high = 100 * found["low"], 100 * found["high"]
+            lines.append(
+                f"{last_document['model']} − {document['model']}, {test}: {100 * found['difference']:+.2f} [{low:.2f}, {high:.2f}]"
+            )
+    return "\n".join(lines)

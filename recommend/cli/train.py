@@ -1,0 +1,67 @@
+"""`clew train`: a model of the workspace's graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kg.cli.common import Session, command_options
+
+if TYPE_CHECKING:
+    from kg.config import TrainConfig
+    from kg.workspace import Workspace
+    from recommend.bundle import Bundle
+
+
+@click.command()
+@command_options
+@click.option("--without", default="", help="Parts to leave out, such as gnn or similar,brand.")
+@click.option("--text-encoder", default="", help="Text encoders, joined by a plus sign: words+static.")
+@click.option("--seed", type=int, default=None, help="Seed of every random number.")
+@click.option("--estimate", "only_estimate", is_flag=True, help="Say what it would cost, and stop.")
+def train(session: Session, without: str, text_encoder: str, seed: int | None, only_estimate: bool) -> None:
+    """Fit views, GNN and weights into a model, and let it answer.
+
+    The same graph, settings and seed give the same model.
+    """
+    from kg.workspace import Workspace
+    from recommend.train import describe, estimate
+    from recommend.train import train as fit
+
+    workspace = Workspace(session.workspace).open()
+    config = _settings(workspace, without, text_encoder, seed)
+    expected = estimate(workspace.snapshot(), config)
+    progress = session.progress()
+    progress.note(f"Training takes about {expected.seconds:.0f} s and {expected.mb:.0f} MB.")
+    if only_estimate:
+        session.emit({"estimate": expected.to_dict()}, lambda: "")
+        return
+    made = fit(workspace, config, progress)
+    session.emit({**describe(made), "estimate": expected.to_dict()}, lambda: _text(made))
+
+
+def _settings(workspace: Workspace, without: str, text_encoder: str, seed: int | None) -> TrainConfig:
+    from kg.config import Config
+    from recommend.train import check_without
+
+    config = Config.load(workspace.config_file) if workspace.config_file.is_file() else Config()
+    changes: dict[str, Any] = {}
+    if without:
+        changes["without"] = tuple(name.strip() for name in without.split(",") if name.strip())
+    if text_encoder:
+        changes["text_encoder"] = tuple(name.strip() for name in text_encoder.split("+") if name.strip())
+    if seed is not None:
+        changes["seed"] = seed
+    found = config.train.model_copy(update=changes)
+    check_without(found.without, workspace.snapshot())
+    return found
+
+
+def _text(made: Bundle) -> str:
+    lines = [f"model {made.name}, {made.bytes / 2**20:.0f} MB; it answers from now on."]
+    branches = made.report.get("branches", {})
+    for branch, found in branches.items():
+        figures = found["ndcg@20"]
+        lines.append(f"  {branch}: NDCG@20 on validation {figures['all']:.4f} (new {figures['unseen']:.4f}, known {figures['seen']:.4f})")
+    return "\n".join(lines)
