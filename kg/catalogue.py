@@ -139,6 +139,8 @@ class _Reader:
         raise RowError(f"key again with another {differs}: {key!r} was taken from {first[2]}")
 
     def _price(self, value: Any, currency: Any) -> Price | None:
+        if value is None:
+            return None
         stated = _currency(currency) if currency else None
         price = self._read_price(value, stated or self._mapping.currency)
         if price is None:
@@ -150,8 +152,6 @@ class _Reader:
         return price if code == price.currency else Price(price.low, price.high, code, price.was, price.per, price.count)
 
     def _read_price(self, value: Any, currency: str | None) -> Price | None:
-        if value is None:
-            return None
         if isinstance(value, bool | list | dict):
             raise RowError(f"unreadable price: {str(value)[:80]}")
         if isinstance(value, int | float | Decimal):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -80,7 +81,8 @@ class Rejects:
     @property
     def _temporary(self) -> Path:
         assert self.path is not None
-        return self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        # One name for all runs (the workspace has one writer): what a killed run left is written over by the next.
+        return self.path.with_name(f".{self.path.name}.tmp")
 
     def publish(self) -> None:
         """Put the file in the place of the last run's; an empty file when no row was set aside."""
@@ -88,17 +90,22 @@ class Rejects:
             return
         file = self._file or self._temporary.open("w", encoding="utf-8")
         self._file = None
-        with file:
-            file.flush()
-            os.fsync(file.fileno())
-        self._temporary.replace(self.path)
+        try:
+            with file:
+                file.flush()
+                os.fsync(file.fileno())
+            self._temporary.replace(self.path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Forget what was written; the last run's file stays."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-            self._temporary.unlink(missing_ok=True)
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        with contextlib.suppress(OSError):  # a full disk: what cannot be flushed is thrown away anyway
+            file.close()
+        self._temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> Rejects:
         return self

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ from hypothesis import strategies as st
 
 from kg.errors import InputError, StateError
 from kg.rejects import MAX_KEPT, Rejects
+
+ROOT = Path(__file__).parents[2]
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -106,3 +111,27 @@ def test_any_row_can_be_written(tmp_path_factory: pytest.TempPathFactory, value:
 def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), Rejects(tmp_path / "nowhere" / "rejects.jsonl"):
         pass
+
+
+def test_a_full_disk_leaves_the_last_runs_file_and_nothing_else(tmp_path: Path) -> None:
+    """Run apart: the limit on the size of files holds for a whole process."""
+    path = tmp_path / "rejects.jsonl"
+    path.write_text("old\n")
+    code = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from kg.rejects import Rejects\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n"
+        "    with Rejects(Path(sys.argv[1])) as rejects:\n"
+        "        for line in range(int(sys.argv[2])):\n"
+        "            rejects.add('a.csv', line, 'why', 'x' * 500)\n"
+        "except OSError as error:\n"
+        "    print(error.errno)\n"
+    )
+    for rows in ("3", "900"):  # found out at the end, and on the way
+        done = subprocess.run([sys.executable, "-c", code, str(path), rows], check=True, capture_output=True, text=True, cwd=ROOT)
+        assert int(done.stdout) == errno.EFBIG
+        assert path.read_text() == "old\n"
+        assert [p.name for p in tmp_path.iterdir()] == ["rejects.jsonl"]
