@@ -272,18 +272,21 @@ class LlmExtractor:
             return []
         for name, value, reason in answer.values.refused:
             self.report.refuse(key, name, value, reason)
-        indexes = {name: TextIndex(part.text, part.spans) for name, part in reading.fields.items()}
+        indexes = {name: TextIndex(part.text, part.spans, part.order) for name, part in reading.fields.items()}
+        first_sentence = reading.fields["title"].first_sentence
         found: dict[tuple[str, str, int, int], Mention] = {}
         for name, value in answer.values.values:
-            for mention in self._stated(key, indexes, name, value):
+            for mention in self._stated(key, indexes, name, value, first_sentence):
                 found.setdefault((mention.attribute, mention.field, mention.start, mention.end), mention)
         self.report.mentions += len(found)
         return list(found.values())
 
-    def _stated(self, key: str, indexes: Mapping[str, TextIndex], name: str, value: str) -> Iterator[Mention]:
+    def _stated(self, key: str, indexes: Mapping[str, TextIndex], name: str, value: str, first_sentence: int) -> Iterator[Mention]:
         """The mention of a value; of a value that lists several, the mentions of those parts that stand in the text."""
         is_name = attribute_of(name) in _NAMES
         placed = _place(indexes, value, is_name)
+        if isinstance(placed, tuple) and attribute_of(name) == "brand" and placed[0] == "title" and placed[1].start >= first_sentence:
+            placed = Refusal.NOT_READ
         if isinstance(placed, Refusal):
             parts = [(part, _place(indexes, part, is_name)) for part in list_parts(value)]
             if not any(isinstance(place, tuple) for _, place in parts):

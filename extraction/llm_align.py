@@ -7,9 +7,9 @@ The stated alignment. Two texts are the same when they differ only in
 - characters that nobody sees (zero width, soft hyphen, direction marks, variation selectors, ®, ™);
 - which of space and hyphen stands between two words, and how many; and, unless it stands between two digits, whether one does.
 
-A value must begin and end where a word does ("Speed" does not stand in "Speedo", nor "5" in "1.5"); where it is not a name, the word may go on
-with the s of a plural ("Jersey" stands in "Jerseys", "Van" is not the brand of "Vans"). Nothing else is forgiven: no other order, no other
-ending, no translation, no synonym. What is found is always quoted as the text has it.
+A value must begin and end where a word does ("Speed" does not stand in "Speedo", nor "5" in "1.5"); where it is not a name, the word may
+go on with the s of a plural ("Jersey" stands in "Jerseys", but "Van" is not the brand of "Vans"). Nothing else is forgiven: no other order,
+no other ending, no translation, no synonym. What is found is always quoted as the text has it.
 """
 
 from __future__ import annotations
@@ -181,10 +181,13 @@ class TextIndex:
     Args:
         text: the text as written.
         readable: spans that may be quoted; the whole text when not given.
+        order: where the text begins to give orders: what stands from there on is not quoted from before it either, since the model may
+            have it from there.
     """
 
-    def __init__(self, text: str, readable: Sequence[Span] | None = None) -> None:
+    def __init__(self, text: str, readable: Sequence[Span] | None = None, order: int | None = None) -> None:
         self.text = text
+        self.order = order
         self.readable = [(0, len(text))] if readable is None else list(readable)
         self._folded = fold(text)
         self._joined, self._kept = _joined(self._folded)
@@ -201,6 +204,8 @@ class TextIndex:
             return Refusal.NOT_IN_TEXT
         loose, _ = _joined(fold(value.strip()))
         folded = [(at, at + len(needle)) for at in _places(self._folded.text, needle)]
+        if self.order is not None and any(self._folded.starts[first] >= self.order for first, _ in folded):
+            return Refusal.NOT_READ
         refusals = {Refusal.NOT_IN_TEXT}
         for fit, spans in (
             (Fit.WRITTEN, self._written(value.strip())),

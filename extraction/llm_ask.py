@@ -75,6 +75,7 @@ class Asker:
         self.ledger = ledger
         self.cache = cache
         self._failures = 0
+        self._stopped = threading.Event()
         self._lock = threading.Lock()
 
     def kept(self, question: Question) -> Answer | None:
@@ -91,6 +92,7 @@ class Asker:
         Raises:
             EngineError: the model is not there, refuses, or failed `FAILURES_IN_A_ROW` times in a row.
         """
+        self._stopped.clear()
         batch = getattr(self.model, "complete_batch", None)
         if batch is not None:
             return [answer for chunk in _chunks(questions, _BATCH) for answer in self._ask_batch(batch, chunk, done)]
@@ -99,7 +101,8 @@ class Asker:
             try:
                 return [future.result() for future in futures]
             except BaseException:
-                # What is not under way yet is not begun: no more is spent than is wanted.
+                # What is not under way yet is not begun: no more is spent than is wanted (Ctrl-C comes here, failures have stopped already).
+                self._stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
@@ -125,6 +128,8 @@ class Asker:
         answer = Answer(None)
         asked = question
         for _ in range(TRIES):
+            if self._stopped.is_set():
+                break
             expected = asked.expected(self.model)
             if not self.ledger.set_aside(expected):
                 break
@@ -149,9 +154,11 @@ class Asker:
             with self._lock:
                 self._failures += 1
                 if self._failures >= FAILURES_IN_A_ROW:
+                    self._stopped.set()
                     raise
             return None
         except BaseException:
+            self._stopped.set()
             self.ledger.book(expected, Usage())
             raise
         self.ledger.book(expected, completion.usage)

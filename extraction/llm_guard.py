@@ -5,7 +5,8 @@ Product text comes from strangers. Three barriers stand between an order in it a
 1. the prompt carries the text as a JSON string (`extraction.llm_prompt`), which no text can break out of;
 2. what this module finds is neither shown to the model nor quotable: mark-up and what it hides, characters that nobody sees, text
    in an encoding, and everything from the sentence on that holds the first order (in some twenty languages, also spelt in look-alike
-   letters, with gaps, backwards or in ROT13);
+   letters, with gaps, backwards or in ROT13) or, in a title, that speaks in sentences where titles list nouns; a value that stands in
+   this rest is not quoted from elsewhere either, and a brand only from a title's first sentence;
 3. whatever the model answers must stand in what is left (`extraction.llm_align`).
 
 Barrier 2 is a list of phrases and so has holes: an order in words that it does not know, naming a brand that it spells out, still gets
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from extraction.llm_align import Folded, Span, fold, is_unseen, readable_form
-from extraction.llm_orders import ENCODED_ORDERS, ORDERS, SPELT_ORDERS
+from extraction.llm_orders import ENCODED_ORDERS, ORDER_STARTS, ORDERS, PROSE_WORDS, SPELT_ORDERS
 
 GUARD_VERSION = 1
 
@@ -41,6 +42,9 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}:?){12,}")
 _PERCENT = re.compile(r"\S*(?:%[0-9A-Fa-f]{2}\S*?){2,}(?=\s|$)")
 _BORDER = re.compile(r"[.!?;:。！？；：।\n()（）\[\]{}|/]| {2,}")
+_PART = re.compile(r"[.!?;:。！？；：\n()（）\[\]|,，]")
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_SENTENCE_END = re.compile(r"(?<=[^\W\d_A-Z]{3})[.!?](?=\s)|[。！？]|(?<=[\w)])[.!?]{2,}")
 _LEET = str.maketrans("013457@$!8", "oleastasib")
 _LOOK_ALIKES = str.maketrans("аеорсухіјѕԁһӏɡοαερτυνκ", "aeopcyxijsdhlgoaeptuvk")
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -53,12 +57,23 @@ class Readable:
     Args:
         text: the text as written.
         spans: what may be shown and quoted, in order.
-        ordered: whether something in it gives orders.
+        order: where the sentence begins that gives the first order; None when none does.
     """
 
     text: str
     spans: tuple[Span, ...]
-    ordered: bool
+    order: int | None
+
+    @property
+    def ordered(self) -> bool:
+        """Whether something in it gives orders."""
+        return self.order is not None
+
+    @property
+    def first_sentence(self) -> int:
+        """Where the first sentence ends; a title names its brand before that (of 1,983 labelled titles with a brand, one does not)."""
+        border = _SENTENCE_END.search(self.text)
+        return border.start() if border else len(self.text)
 
     @property
     def shown(self) -> str:
@@ -66,19 +81,20 @@ class Readable:
         return " ".join(part for start, end in self.spans if (part := readable_form(self.text[start:end])))
 
 
-def readable(text: str) -> Readable:
+def readable(text: str, is_title: bool = True) -> Readable:
     """Find what of a text describes.
 
     Args:
         text: one field of a product, as written.
+        is_title: it is a title or another short name; a description may speak in sentences.
     """
     masks = [*_unseen_runs(text), *_encoded(text)]
     folded = fold(text)
     masks.extend(_source(folded, m.start(), m.end()) for pattern in (_COMMENT, _MARKUP) for m in pattern.finditer(folded.text))
-    order = _first_order(text, folded, masks)
+    order = _first_order(text, folded, masks, is_title)
     if order is not None:
         masks.append((order, len(text)))
-    return Readable(text, tuple(_gaps(text, masks)), order is not None)
+    return Readable(text, tuple(_gaps(text, masks)), order)
 
 
 def _source(folded: Folded, first: int, last: int) -> Span:
@@ -146,10 +162,10 @@ def _plain(folded: str) -> str:
     """Look-alike letters made Latin (in words that mix scripts), accents dropped; as long as the text."""
     words = re.split(r"(\W)", folded)
     latin = "".join(w.translate(_LOOK_ALIKES) if re.search(r"[a-z]", w) else w for w in words)
-    return "".join((unicodedata.normalize("NFD", c)[0] if c < "\u0250" else c) for c in latin)
+    return "".join((unicodedata.normalize("NFD", c)[0] if c < "\u0250" or "\u1e00" <= c <= "\u1eff" else c) for c in latin)
 
 
-def _first_order(text: str, folded: Folded, masks: list[Span]) -> int | None:
+def _first_order(text: str, folded: Folded, masks: list[Span], is_title: bool) -> int | None:
     """Where the sentence begins (in the source) that holds the first order; None when there is none.
 
     Masked text is not searched: an order in a comment costs the comment, not what follows it.
@@ -165,7 +181,21 @@ def _first_order(text: str, folded: Folded, masks: list[Span]) -> int | None:
     found.extend(_spelt(plain, kept, SPELT_ORDERS, lambda s: s.translate(_LEET)))
     found.extend(_spelt(plain, letters, ENCODED_ORDERS, _rot13))
     found.extend(_spelt(plain, letters[::-1], ENCODED_ORDERS, str))
-    return _sentence_start(text, folded.starts[min(found)]) if found else None
+    begins = [_sentence_start(text, folded.starts[min(found)])] if found else []
+    begins.extend(folded.starts[at] for at in (_prose(plain) if is_title else ()))
+    return min(begins, default=None)
+
+
+def _prose(plain: str) -> Iterator[int]:
+    """Where a title begins to speak: a part with three words of sentences, after the first part two, or one that begins like an order."""
+    at = 0
+    for number, part in enumerate(_PART.split(plain)):
+        words = _WORD.findall(part)
+        spoken = len(set(words) & PROSE_WORDS)
+        if spoken >= (2 if number else 3) or (number and words and words[0] in ORDER_STARTS and len(words) > 2):
+            yield min(at + len(part) - len(part.lstrip()), len(plain) - 1)
+            return
+        at += len(part) + 1
 
 
 def _spelt(plain: str, places: list[int], orders: re.Pattern[str], turn: Callable[[str], str]) -> Iterator[int]:

@@ -73,7 +73,7 @@ class Reading:
     @cached_property
     def fields(self) -> dict[str, Readable]:
         """Field → what of it may be shown and quoted, for the fields that hold anything."""
-        return {name: readable(text[:MAX_FIELD_CHARS]) for name in FIELDS if (text := self.product.text(name)).strip()}
+        return {name: readable(text[:MAX_FIELD_CHARS], name == "title") for name in FIELDS if (text := self.product.text(name)).strip()}
 
     @cached_property
     def kind(self) -> str:
