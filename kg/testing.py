@@ -154,7 +154,9 @@ _EXAMPLE_PRODUCTS = (
     ("p2", "LEGO 'Star' ship", {"brand": "LEGO", "material": "plastic|rubber", "category": "Toys > Bricks"}, (50.0, 60.0), True),
     ("p3", "Wooden train", {"brand": "Brio", "material": "wood", "category": "Toys > Trains", "color": "red"}, (30.0, 30.0), True),
     ("p4", "Cotton socks", {"brand": "Söcks & Co.", "material": "cotton", "category": "Socks", "size": "M"}, None, True),
-    ("p5", 'Linen "towel"', {"brand": "socks co", "material": "linen"}, (9.0, 9.0), False),
+    ("p5", 'Linen "towel"', {"brand": "Le-Go", "material": "linen"}, (9.0, 9.0), False),
+    ("p6", "Cotton socks", {"brand": "Brio", "material": "cotton", "color": "red", "size": "M"}, None, True),
+    ("p7", "Thing of unknown make", {}, (31.0, 31.0), True),
 )
 # User, item, day since 2022-01-01, value, kind.
 _EXAMPLE_EVENTS = (
@@ -163,6 +165,7 @@ _EXAMPLE_EVENTS = (
     ("u1", "p3", 2, 1.0, "purchase"),
     ("u2", "p2", 3, 1.0, "purchase"),
     ("u2", "p3", 3, 1.0, "purchase"),
+    ("u2", "p4", 4, 1.0, "purchase"),
     ("u3", "p2", 4, 1.0, "view"),
     ("u3", "p3", 4, 1.0, "purchase"),
     ("u3", "p4", 4, 4.0, "rating"),
@@ -170,10 +173,11 @@ _EXAMPLE_EVENTS = (
 
 
 def example_tables() -> GraphTables:
-    """A shop that fits on a page: 5 products, 3 people, every kind of relation, words that quote badly."""
+    """A shop that fits on a page: 7 products, 3 people, every kind of relation, words that quote badly."""
     rows = [Product(k, title, fields, Price(*p, "USD") if p else None, stock) for k, title, fields, p, stock in _EXAMPLE_PRODUCTS]
     facts = [fact for listed in ColumnFacts().facts(rows) for fact in listed]
     facts += [stated("p1", Rel.ALSO_BOUGHT, "p3"), stated("p4", "KNITTED_BY", "Ann O'Neill", 0.6)]
+    facts.append(Fact("p6", relation(Rel.HAS_BRAND), Entity(Label.BRAND, "LEGO"), (Evidence("title", 0, 6, "Cotton", "guesser", 0.4),)))
     whole = Entity(Label.MATERIAL, "natural fibre")
     kinds = [(Entity(Label.MATERIAL, child), relation(Rel.KIND_OF), whole) for child in ("cotton", "linen")]
     log = [(user, item, 1_640_995_200 + 86_400 * day, value, kind) for user, item, day, value, kind in _EXAMPLE_EVENTS]
@@ -261,7 +265,7 @@ class StoreContract:
         with self.opened() as store:
             synchronise(store, graph)
             done = synchronise(store, other)
-            assert (done.new, done.changed, done.removed) == (0, 1, 3)
+            assert (done.new, done.changed, done.removed) == (0, 1, 4)
             assert verify(store, other) == []
             assert verify(store, graph) != []
 
@@ -306,7 +310,7 @@ class StoreContract:
                 assert "brand:" in error.message
             else:
                 raise AssertionError("an edge to nowhere was taken")
-            assert store.counts() == Counts({str(Label.PRODUCT): 5}, {})
+            assert store.counts() == Counts({str(Label.PRODUCT): 7}, {})
 
     def test_nodes_go_with_their_edges_and_missing_ones_do_not_matter(self) -> None:
         """Nodes go with their edges and missing ones do not matter."""
@@ -315,8 +319,8 @@ class StoreContract:
             store.delete_nodes(Label.PRODUCT, ["p3", "no such product"])
             store.delete_edges(relation(Rel.HAS_BRAND), [("p1", "brand:lego"), ("p1", "no such brand")])
             held = store.counts()
-            assert held.nodes[str(Label.PRODUCT)] == 4
-            assert held.edges[str(Rel.HAS_BRAND)] == 3
+            assert held.nodes[str(Label.PRODUCT)] == 6
+            assert held.edges[str(Rel.HAS_BRAND)] == 5
             assert str(Rel.ALSO_BOUGHT) not in held.edges
 
     def test_any_text_comes_back_the_same(self) -> None:

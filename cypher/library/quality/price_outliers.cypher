@@ -1,11 +1,12 @@
-// Products that cost many times what their category costs on average.
+// Products that cost many times what their category (of at least so many products) costs on average.
 // @param times: number = 5
+// @param least: integer = 5
 // @param limit: integer = 20
 // @columns item, title, category, price, mean_price
 MATCH (c:Category)<-[:IN_CATEGORY]-(p:Product)
 WHERE p.price_low IS NOT NULL
 WITH c, avg(p.price_low) AS mean_price, count(p) AS products
-WHERE products >= 5
+WHERE products >= $least
 MATCH (c)<-[:IN_CATEGORY]-(p:Product)
 WHERE p.price_low > $times * mean_price
 RETURN p.key AS item, p.title AS title, c.key AS category, p.price_low AS price, mean_price

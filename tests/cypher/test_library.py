@@ -1,0 +1,57 @@
+"""Every query of the library, executed on the embedded engine: its rows on a shop that fits on a page (`kg.testing`)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cypher.guard import guard
+from cypher.query import library
+from kg.explore import run_named
+from kg.ontology import RELATIONS, Label
+from kg.store import GraphStore, engine_graph, plain
+from kg.stores.embedded import EmbeddedStore
+from kg.sync import synchronise
+from kg.testing import example_tables
+
+EXPECTED = json.loads((Path(__file__).parent / "library_rows.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[GraphStore]:
+    with EmbeddedStore() as store:
+        synchronise(store, engine_graph(example_tables(), "sha256:example"))
+        yield store
+
+
+@pytest.mark.parametrize("name", sorted(library()))
+def test_a_query_gives_its_rows(store: GraphStore, name: str) -> None:
+    case = EXPECTED[name]
+    found = run_named(store, name, case["parameters"])
+    assert found.columns == library()[name].columns
+    rows = [[round(cell, 6) if isinstance(cell, float) else plain(cell) for cell in row] for row in found.rows]
+    assert sorted(rows, key=repr) == sorted(case["rows"], key=repr)
+
+
+@pytest.mark.parametrize("name", sorted(library()))
+def test_a_query_only_reads(name: str) -> None:
+    assert guard(library()[name].text).wanted == {p.name for p in library()[name].parameters}
+
+
+@pytest.mark.parametrize("name", sorted(library()))
+def test_labels_and_relations_are_the_ontologys(name: str) -> None:
+    text = library()[name].text
+    assert set(re.findall(r"\((?:\w+)?:(\w+)", text)) <= {str(label) for label in Label}
+    assert set(re.findall(r"\[(?:\w+)?:(\w+)", text)) <= set(RELATIONS)
+
+
+@pytest.mark.parametrize("name", sorted(library()))
+def test_a_query_is_portable(name: str) -> None:
+    text = library()[name].text
+    assert not re.search(r"\[\w*:\w+\s*\|", text), "one relation type per pattern"
+    assert "apoc" not in text.lower() and "/*" not in text
+    assert all(library()[name].columns)
