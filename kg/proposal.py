@@ -15,7 +15,7 @@ from kg.catalogue import PriceParser, read_catalogue
 from kg.config import CatalogueColumns, CatalogueSource, EventColumns, EventsSource
 from kg.errors import InputError
 from kg.event_files import first_events
-from kg.mapping import guess_catalogue, guess_events, looks_like_keys
+from kg.mapping import guess_catalogue, guess_events, looks_like_keys, required
 from kg.readers import ColumnChunk, read_chunks, sample
 from kg.rejects import Rejects
 from kg.values import text_list
@@ -82,9 +82,9 @@ def propose(catalogue: Sequence[Path], events: Sequence[Path], folder: Path, pri
         wanted = [text for text in text_list([row.get(event_roles["item"]) for row in event_rows[:_ASKED]]) if text]
         asked = len(wanted)
         columns, matched = _key_that_matches(catalogue, columns, names, rows, wanted)
-    _refuse_gaps(catalogue[0], columns, names, ("item", "title"))
+    required(columns, ("item", "title"), str(catalogue[0]), names, "[catalogue]")
     if events:
-        _refuse_gaps(events[0], event_roles, event_names, ("user", "item"))
+        required(event_roles, ("user", "item"), str(events[0]), event_names, "[events]")
     source = CatalogueSource(columns=CatalogueColumns.model_validate(columns))
     rejects = Rejects()
     products = list(itertools.islice(read_catalogue([catalogue[0]], source, rejects, price_parser=price_parser), _SHOWN))
@@ -126,12 +126,6 @@ def _key_that_matches(
     best = max(candidates, key=lambda name: (counts[name], name == columns.get("item")))
     ordered = {"item": best, **{role: column for role, column in columns.items() if role != "item"}}
     return ordered, counts[best]
-
-
-def _refuse_gaps(file: Path, found: Mapping[str, str], names: Sequence[str], roles: Sequence[str]) -> None:
-    from kg.mapping import required
-
-    required(found, roles, str(file), names, "[catalogue]" if "title" in roles else "[events]")
 
 
 def _shown_product(product: Any) -> dict[str, str]:

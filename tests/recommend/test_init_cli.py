@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
 
 from kg.catalogue import read_catalogue
 from kg.config import Config
@@ -17,6 +18,7 @@ from kg.event_files import read_events
 from kg.proposal import write_config
 from kg.rejects import Rejects
 from recommend.cli import cli
+from recommend.schema import schema
 
 SHOP = Path(__file__).parents[1] / "data" / "small-shop"
 
@@ -83,10 +85,17 @@ def test_it_fits_a_narrow_terminal(tmp_path: Path, width: int) -> None:
 def test_json_says_the_same(tmp_path: Path) -> None:
     result = clew(tmp_path, "--catalogue", SHOP / "products.csv", "--events", SHOP / "orders.jsonl", "--json")
     answer = json.loads(result.stdout)
+    Draft202012Validator(schema("init")).validate(answer)
     assert answer["config"] == f"{tmp_path}/clew.toml"
     assert answer["catalogue"]["columns"]["title"] == "name"
     assert len(answer["catalogue"]["rows"]) == len(answer["events"]["rows"]) == 5
     assert (answer["events"]["looked_up"], answer["events"]["matched"]) == (200, 200)
+
+
+def test_json_without_events(tmp_path: Path) -> None:
+    answer = json.loads(clew(tmp_path, "--catalogue", SHOP / "products.csv", "--json").stdout)
+    Draft202012Validator(schema("init")).validate(answer)
+    assert answer["events"] == {"columns": {}, "unused": [], "rows": [], "looked_up": 0, "matched": None}
 
 
 def test_the_workspace_is_the_folder_when_none_is_named(tmp_path: Path) -> None:
