@@ -1,7 +1,8 @@
 """Brands of titles, learned from a catalogue's titles alone.
 
 A model that was trained on another shop (OA-Mine) scores every span that may be the brand by what this shop's titles say about it; a
-second one hears how the other titles of the shop vote. The titles that were learned from keep their answer; a new title is scored when it comes.
+second one hears how the other titles of the shop vote. The titles that were learned from keep their answer; a new title is scored when it
+comes.
 """
 
 from __future__ import annotations

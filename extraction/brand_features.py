@@ -127,7 +127,8 @@ class WordTable:
     def counts(self) -> NDArray[np.float32]:
         """float32 [rows, 6]: the statistics' columns of each row's word, zeros for a word that the catalogue does not have."""
         table = np.vstack([self.statistics.words, np.zeros((1, self.statistics.words.shape[1]), np.int32)])
-        return table[np.array(self._types)].astype(np.float32)
+        counts: NDArray[np.float32] = table[np.array(self._types)].astype(np.float32)
+        return counts
 
 
 def _gap_kind(gap: str) -> int:

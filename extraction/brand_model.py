@@ -17,6 +17,7 @@ from kg.digest import digest_arrays
 from kg.seeds import generator
 
 Floats = NDArray[np.float32]
+_ROWS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,13 @@ class BrandModel:
             features: float32 [candidates, width].
             owner: int64 [candidates], ascending: the title of each.
         """
-        scores = np.tanh(features @ self.hidden + self.bias) @ self.out + features @ self.linear
-        return softmax(scores.astype(np.float64), owner)
+        # In float64, so that the size of a batch shows in no digit that is kept.
+        hidden, bias, out, linear = (a.astype(np.float64) for a in (self.hidden, self.bias, self.out, self.linear))
+        scores = np.empty(len(features))
+        for start in range(0, len(features), _ROWS):
+            x = features[start : start + _ROWS].astype(np.float64)
+            scores[start : start + _ROWS] = np.tanh(x @ hidden + bias) @ out + x @ linear
+        return softmax(scores, owner)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form, rounded to 5 digits."""

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extraction.base import Extractor, Mention
-from kg.errors import InputError
+from kg.errors import InputError, UnknownKeyError
 from kg.model import Product
 from kg.seeds import generator
 
@@ -201,6 +201,22 @@ class Miss:
     said: str | None
     gold: tuple[str, ...]
     kind: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {"title": self.title, "said": self.said, "gold": list(self.gold), "kind": self.kind}
+
+
+def check_attributes(rows: Sequence[GoldRow], names: Iterable[str]) -> None:
+    """Refuse an attribute that no row labels.
+
+    Raises:
+        UnknownKeyError: one; the nearest is suggested.
+    """
+    labelled = {name for row in rows for name in row.values}
+    for name in names:
+        if name not in labelled:
+            raise UnknownKeyError("attribute", name, sorted(labelled))
 
 
 def misses(rows: Sequence[GoldRow], found: Sequence[Sequence[Mention]], name: str) -> list[Miss]:

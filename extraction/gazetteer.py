@@ -55,9 +55,9 @@ def _mention(words: Words, first: int, last: int, attribute: str, value: str, co
 class MaterialFinder:
     """Materials of a title.
 
-    A name counts where its gate lets it through: materials of goods never in food and cosmetics, precious metals and gems only in jewellery,
-    doubtful names ("down", "iron") only where a word says that it is the material. A name that belongs to a part ("with glass lid"), to
-    what the product is for ("for wood") or to the kind of product itself ("HAIR_IRON") is shown as a mention that is not accepted.
+    A name counts where its gate lets it through: materials of goods never in food and cosmetics, metals of price and gems in jewellery,
+    doubtful names ("down", "iron") only where a word says that it is the material. A name that belongs to a part ("with glass lid") or to
+    what the product is for ("for wood") is shown as a mention that is not accepted.
     """
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ _LETTER_SIZE = re.compile(
 _BATTERY = re.compile(r"(?<![\w-])(?:A{2,4}|CR\d{4}|[CD] Cell)(?= (?:[\w-]+ ){0,2}Batter)|(?<=Batteries )A{2,3}(?!\w)", re.IGNORECASE)
 # Before or after a measure: it is what the product holds, bears or fits, or the length of a cable that comes along.
 _NOT_ITS_SIZE = re.compile(
-    r"(?:\b(?:over|up to|under|supports?|holds?|stores?(?: a)?|max(?:imum)?|for|fits|capacity of|within|every|per|tall as)\s|[/≤<~])\s*\(?$",
+    r"(?:\b(?:over|up to|under|supports?|holds?|stores?(?: a)?|max(?:imum)?|for|fits|capacity of|within|every|per)\s|[/≤<~])\s*\(?$",
     re.IGNORECASE,
 )
 _OF_A_CABLE = re.compile(r"[- ]*(?:long |extension |power |usb |charging )*(?:cord|cable|wire)\b", re.IGNORECASE)

@@ -1,8 +1,8 @@
 """Prices out of text: currencies, locales, ranges, bounds, reductions, unit prices, multibuys.
 
-A price needs a currency (by symbol, code or word), or the whole text must be a number with at most a bound or a range around it: a number
-inside other words ("Dell 300GB 10K", "18K gold ring") is none. Thousands and decimals are told apart by price-parser; currency codes and the
-number of decimals that a currency has come from babel.
+A price needs a currency (by symbol, code or word), or the whole text must be a number with at most a bound or a range around it: a
+number inside other words ("Dell 300GB 10K", "18K gold ring") is none. Thousands and decimals are told apart by price-parser; currency codes
+come from babel.
 """
 
 from __future__ import annotations
@@ -127,7 +127,8 @@ def _pattern() -> re.Pattern[str]:
     return re.compile(
         rf"(?:(?<![^\W_\u3040-\u9fff])(?P<before>{_any_of(_signs('before'))}) ?)?"
         rf"(?<![\d.,])(?P<number>{_NUMBER}|(?<![a-z])(?:{number})(?= ))(?P<tail>{_TAIL})(?: ?(?P<scale>million|mn|k|m|万|千){_WORD_END})?"
-        rf"(?: ?(?P<after>(?:{_any_of(latin)})(?!\d){_WORD_END}|(?:{_any_of(other)})(?<![$£¥](?= ?\d))(?!素|宝|旦|气|宵)))?(?P<rest>(?<=块)\d)?"
+        rf"(?: ?(?P<after>(?:{_any_of(latin)})(?!\d){_WORD_END}|(?:{_any_of(other)})(?<![$£¥](?= ?\d))(?!素|宝|旦|气|宵)))?"
+        r"(?P<rest>(?<=块)\d)?"
     )
 
 

@@ -107,19 +107,14 @@ class FactExtractor:
 
     def facts(self, products: Sequence[Product]) -> Iterator[list[Fact]]:
         """One list of facts per product, in their order."""
-        for product, mentions in zip(products, self.extractor.extract(products), strict=True):
-            yield to_facts(product, mentions, self.corrections, self.extractor.names)
+        return (facts for facts, _ in self.facts_and_quantities(products))
 
     def facts_and_quantities(self, products: Sequence[Product]) -> Iterator[tuple[list[Fact], str | None]]:
-        """`facts` and `quantities` from one reading."""
+        """Facts of each product and the quantity that it states ("12 ct", as written; the surest one) or None, in their order."""
         for product, mentions in zip(products, self.extractor.extract(products), strict=True):
-            quantity = next((m.raw for m in mentions if m.attribute == "quantity" and m.accepted), None)
+            stated = [m for m in mentions if m.attribute == "quantity" and m.accepted]
+            quantity = min(stated, key=lambda m: (-m.confidence, m.start)).raw if stated else None
             yield to_facts(product, mentions, self.corrections, self.extractor.names), quantity
-
-    def quantities(self, products: Sequence[Product]) -> Iterator[str | None]:
-        """The quantity that each product states first ("12 ct", raw), or None."""
-        for mentions in self.extractor.extract(products):
-            yield next((m.raw for m in mentions if m.attribute == "quantity" and m.accepted), None)
 
     def tree(self) -> list[tuple[Entity, Relation, Entity]]:
         """What is a kind of what, whatever the catalogue holds: (cotton, KIND_OF, natural fibre), …"""

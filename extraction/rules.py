@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from extraction import vocabularies
@@ -11,6 +12,7 @@ from extraction.base import Mention
 from extraction.brand import BrandFinder
 from extraction.words import words_of
 from kg.digest import digest_json
+from kg.errors import StateError
 from kg.model import Product
 
 VERSION = 1
@@ -20,17 +22,36 @@ class RulesExtractor:
     """A spaCy pipeline of clew's components as an `Extractor`.
 
     Args:
-        nlp: the pipeline (`extraction.pipeline.build_pipeline`).
-        learned: digest of what it learned from the catalogue.
-        names: entity key → the spelling that the catalogue uses most.
+        nlp: the pipeline (`extraction.pipeline.build_pipeline`), with the component `clew_brand` in it.
     """
 
     name = "rules"
 
-    def __init__(self, nlp: Any, learned: str, names: Mapping[str, str]) -> None:
+    def __init__(self, nlp: Any) -> None:
         self.nlp = nlp
-        self.names = names
-        self._digest = digest_json(["rules", VERSION, vocabularies.digest(), list(nlp.pipe_names), learned])
+        finder: BrandFinder = nlp.get_pipe("clew_brand").finder
+        self.names: Mapping[str, str] = finder.names
+        self._digest = digest_json(["rules", VERSION, vocabularies.digest(), list(nlp.pipe_names), finder.digest])
+
+    @classmethod
+    def load(cls, folder: Path) -> RulesExtractor:
+        """The extractor that `save` wrote.
+
+        Raises:
+            StateError: the folder does not hold one.
+        """
+        import spacy
+
+        import extraction.pipeline  # noqa: F401 (registers the components)
+
+        try:
+            return cls(spacy.load(folder))
+        except (OSError, ValueError, KeyError) as error:
+            raise StateError(f"{folder} holds no rules extractor ({error}).", "Save one there with RulesExtractor.save.") from None
+
+    def save(self, folder: Path) -> None:
+        """Write the pipeline with all that it learned, in spaCy's own layout."""
+        self.nlp.to_disk(folder)
 
     @property
     def digest(self) -> str:
@@ -63,5 +84,4 @@ def build_rules(products: Sequence[Product]) -> RulesExtractor:
     from extraction.pipeline import build_pipeline
 
     kinds = [product.fields.get("category") or product.fields.get("product_type") or "" for product in products]
-    finder = BrandFinder.learn([words_of(product.title) for product in products], kinds)
-    return RulesExtractor(build_pipeline(finder), finder.digest, finder.names)
+    return RulesExtractor(build_pipeline(BrandFinder.learn([words_of(product.title) for product in products], kinds)))

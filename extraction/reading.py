@@ -1,0 +1,81 @@
+"""Rows of a file as products for an extractor: no workspace, no mapping, the column names that people give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kg.errors import ClewError, InputError
+from kg.model import Product
+from kg.readers import read_rows
+from kg.rejects import Rejects
+
+# Columns by other names that people give them.
+_KEYS = ("key", "item_key", "item_id", "item", "id", "asin", "sku")
+_TITLES = ("title", "input", "name", "product_name")
+_FIELDS = {
+    "description": "description",
+    "product_type": "category",
+    "category": "category",
+    "brand": "brand",
+    "material": "material",
+    "color": "color",
+    "colour": "color",
+    "size": "size",
+    "quantity": "quantity",
+    "price": "price",
+}
+
+
+def read_products(path: str | Path, rejects: Rejects) -> Iterator[Product]:
+    """The products of a file (any format of `kg.readers`); a row without a usable title or key is set aside.
+
+    A row without a key goes by its line. A list of values is read as one text, its values joined by `|`.
+
+    Raises:
+        InputError: the file cannot be read, or no row of it has a title.
+    """
+    taken = 0
+    for line, row in read_rows(path, rejects):
+        rejects.rows += 1
+        try:
+            product = product_of(row, str(line))
+        except ClewError as error:
+            rejects.add(path, line, error.message.rstrip("."), row)
+            continue
+        taken += 1
+        yield product
+    if not taken:
+        hint = f"The first row: {rejects.first[0]['reason']}." if rejects.first else "It has no rows."
+        raise InputError(f"{path} has no product that can be read.", hint)
+
+
+def product_of(row: Mapping[str, Any], fallback_key: str) -> Product:
+    """One row as a product.
+
+    Args:
+        row: column → value, as a file or a JSON document has them.
+        fallback_key: key of a row that has none.
+
+    Raises:
+        InputError: no title, a blank one, or a key that is too long.
+    """
+    title = next((_text(row[name]) for name in _TITLES if name in row and _text(row[name])), "")
+    if not title:
+        named = " or ".join(repr(name) for name in _TITLES[:1])
+        raise InputError(
+            f"the row has no {named}" if not any(n in row for n in _TITLES) else "the title is blank", "Give each row a title."
+        )
+    key = next((_text(row[name]) for name in _KEYS if row.get(name) not in (None, "")), "") or fallback_key
+    fields = {ours: text for theirs, ours in _FIELDS.items() if theirs in row and (text := _text(row[theirs]))}
+    return Product(key, title, fields)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return "|".join(_text(v) for v in value if v is not None)
+    text = str(value)
+    return text if text.strip() else ""
