@@ -242,7 +242,7 @@ def test_a_json_array_that_is_broken_says_where(tmp_path: Path, data: bytes, mes
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.json", "a.parquet"])
 def test_an_empty_file_is_told(tmp_path: Path, name: str) -> None:
     assert "is empty." in failure(write(tmp_path, name, b""))
-    assert "is empty." in failure(write(tmp_path, f"{name}.gz", gzip.compress(b"")))
+    assert "is empty." in failure(write(tmp_path, f"{name}.gz", gzip.compress(b"", mtime=0)))
     if name != "a.parquet":
         assert "is empty." in failure(write(tmp_path, name, b"\xef\xbb\xbf"))
 
@@ -278,14 +278,14 @@ def test_an_unknown_extension_is_told(tmp_path: Path) -> None:
     ("name", "data", "told"),
     [
         ("a.csv", _parquet([{"key": 1}]), "is a Parquet file, not CSV."),
-        ("a.csv", gzip.compress(b"key\n1\n"), "is compressed with gzip, not CSV."),
+        ("a.csv", gzip.compress(b"key\n1\n", mtime=0), "is compressed with gzip, not CSV."),
         ("a.jsonl", PACKERS[".zst"](b"{}"), "is compressed with zstd, not JSONL."),
         ("a.csv", "key\n1\n".encode("utf-16"), "is UTF-16 text, not CSV. | Save it as UTF-8."),
         ("a.csv", b"PK\x03\x04rest", "is a zip archive or an Excel workbook, not CSV."),
         ("a.csv.gz", gzip.compress(_parquet([{"key": 1}])), "is a Parquet file, not CSV."),
         ("a.parquet", b"key,title\n1,a\n", "is not a whole Parquet file"),
         ("a.parquet", _parquet([{"key": "a" * 99}])[:-9], "is not a whole Parquet file"),
-        ("a.parquet.gz", gzip.compress(b"key,title\n1,a\n"), "is not a whole Parquet file"),
+        ("a.parquet.gz", gzip.compress(b"key,title\n1,a\n", mtime=0), "is not a whole Parquet file"),
         ("a.csv.gz", b"key,title\n1,a\n", "is not whole gzip data"),
         ("a.csv.zst", b"key,title\n1,a\n", "is not whole zstd data"),
         ("a.csv.gz", gzip.compress(_csv(ROWS * 99))[:-20], "is not whole gzip data"),
