@@ -146,12 +146,12 @@ def _pairs(snapshot: GraphSnapshot, task: Task) -> tuple[NDArray[np.int32], NDAr
 
 
 def _sliced(training: Training, slices: Sequence[Slice], texts: Texts, without: frozenset[str]) -> list[_Part]:
-    """The GNN is fitted without the latest slice only: the others are earlier than that, so it must not be asked about them."""
-    found = []
-    for place, one in enumerate(slices):
-        table = _gnn(training, one.snapshot, texts, one.tasks, f"gnn-slice-{place}")
-        found.append(_Part(one, build_views(one.snapshot, texts.alike, table, without)))
-    return found
+    """Views of each slice. One GNN serves all: that of the earliest slice, which has seen nothing that any of them asks about."""
+    if not slices:
+        return []
+    earliest = slices[-1]
+    table = _gnn(training, earliest.snapshot, texts, earliest.tasks, "gnn-slice")
+    return [_Part(one, build_views(one.snapshot, texts.alike, table, without)) for one in slices]
 
 
 # Weights ----------------------------------------------------------------------------------------------------------------

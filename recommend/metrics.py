@@ -140,7 +140,7 @@ def diversity(lists: NDArray[np.int32], groups: NDArray[np.int64]) -> Floats:
     kinds = np.where(lists >= 0, groups[np.maximum(lists, 0)], -1)
     same = (kinds[:, :, None] == kinds[:, None, :]) & (kinds >= 0)[:, :, None]
     pairs = size * (size - 1)
-    return np.asarray(1 - (same.sum(axis=(1, 2)) - np.einsum("uii->u", same)) / pairs)
+    return np.asarray(1 - (same.sum(axis=(1, 2)) - (kinds >= 0).sum(axis=1)) / pairs)
 
 
 def _mean_of_list(lists: NDArray[np.int32], values: Floats) -> Floats:

@@ -144,9 +144,9 @@ class Attributes(Factored):
             nothing: sp.csr_array = sp.csr_array((snapshot.n_items, 1), dtype=np.float32)
             self._keep(nothing)
             return
-        whole: sp.csr_array = sp.csr_array(sp.hstack(facts, format="csr"))
+        whole = sp.csr_matrix(sp.hstack(facts, format="csr"))
         whole.sort_indices()
-        self._keep(weighted_facts(whole))
+        self._keep(weighted_facts(sp.csr_array((whole.data, whole.indices, whole.indptr), shape=whole.shape)))
 
 
 def _popularity() -> Ranker:

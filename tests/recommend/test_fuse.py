@@ -1,0 +1,65 @@
+"""The search finds the view that was planted, and nothing where there is nothing."""
+
+import numpy as np
+import pytest
+
+from recommend import fuse
+from recommend.profile import Branch
+from recommend.weights import BranchWeights, Weights
+
+
+def group(random, informative, people=150, pool=60):
+    targets = np.zeros((people, pool), bool)
+    targets[np.arange(people), random.integers(0, pool, people)] = True
+    features = random.random((3, people, pool)).astype(np.float32)
+    features[informative] += targets * 0.6
+    return fuse.Group(("good", "bad", fuse.POPULARITY), features, np.ones((people, pool), bool), targets, targets.sum(1))
+
+
+def test_the_planted_view_is_found():
+    random = np.random.default_rng(0)
+    weights, value = fuse.search([group(random, 0), group(random, 0)], {"bad": 1.0})
+    assert weights["good"] > 3 * weights.get("bad", 0.0)
+    assert value > 0.6
+
+
+def test_a_view_of_zeros_gets_no_weight():
+    one = group(np.random.default_rng(0), 0)
+    one.features[1] = 0
+    weights, _ = fuse.search([one], {"bad": 5.0, "good": 1.0})
+    assert "bad" not in weights
+
+
+def test_without_targets_the_start_stays():
+    one = group(np.random.default_rng(0), 0)
+    empty = fuse.Group(one.names, one.features, one.valid, np.zeros_like(one.targets), np.zeros(len(one.targets), np.int64))
+    assert fuse.search([empty], {"good": 2.0}) == ({"good": 2.0}, 0.0)
+
+
+def test_a_tie_counts_against_the_target():
+    flat = np.zeros((1, 30), np.float32)
+    targets = np.zeros((1, 30), bool)
+    targets[0, 3] = True
+    assert fuse.ndcg_of(flat, targets, np.array([1]))[0] == 0
+
+
+def test_scale_and_newness_put_both_kinds_into_one_list():
+    random = np.random.default_rng(1)
+    known, new = group(random, 0), group(random, 0)
+    new = fuse.Group(new.names, new.features * 10, new.valid, new.targets, new.n_targets)
+    weights = {"good": 1.0}
+    factor, delta, value = fuse.joint([(known, new)], [np.ones(150, bool)], weights, weights)
+    assert factor < 0.5 and np.isfinite(delta) and value > 0.3
+
+
+def test_no_weight_is_below_zero_and_weights_survive_json():
+    made = fuse.branch_weights({"good": 2.0, fuse.POPULARITY: 0.5}, {"good": 1.0}, 0.5, -0.1)
+    assert made == BranchWeights({"good": 2.0}, {"good": 0.5}, newness=-0.1, popularity=0.5)
+    whole = Weights({Branch.KNOWN: made}, recency_days=365.0)
+    assert Weights.of(whole.to_dict()) == whole
+    assert whole.branch(Branch.SESSION) is made and made.of("none", True) == 0
+
+
+@pytest.mark.parametrize(("name", "unit"), [("gnn", 10.0), ("also_bought", 5.0), ("brand", 0.3)])
+def test_units(name, unit):
+    assert fuse.unit_of(name, frozenset({"also_bought"})) == unit
