@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gnn.config import GnnConfig
 from gnn.embeddings import ItemEdges
 from gnn.features import TextFeatures
-from gnn.layers import Operator, WeightedSum, orthogonal
+from gnn.layers import Operator, WeightedSum, principal
 
 START = 0.01  # standard deviation of entities and identities at the start
 
@@ -126,14 +126,17 @@ class Tower(nn.Module):
 
     def __init__(self, inputs: Inputs, n_entities: int, config: GnnConfig, generator: torch.Generator) -> None:
         super().__init__()
-        rows = inputs.dense.shape[1] + inputs.basis.shape[1]
         # Not zero: where no text is, the product of two zeros would have no gradient.
         small = [torch.randn(n, config.dim, generator=generator) * START for n in (n_entities, inputs.n_items)]
         touched = torch.zeros(n_entities, 1)  # entities of new products only are never trained and stay zero
         for index, _ in inputs.edges:
             touched[index[0].cpu()] = 1.0
         device = inputs.dense.device
-        start = (orthogonal(rows, config.dim, generator).to(device), (small[0] * touched).to(device), small[1].to(device))
+        start = (
+            principal(torch.cat([inputs.dense, inputs.projected], 1), config.dim).to(device),
+            (small[0] * touched).to(device),
+            small[1].to(device),
+        )
         self.source = Side(inputs, config, start)
         self.target = Side(inputs, config, start)
 

@@ -153,11 +153,17 @@ def load_model(name: str) -> tuple[Any, Any]:
     """
     import torch
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
 
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # a library does not print
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         model = AutoModel.from_pretrained(name, trust_remote_code=False, use_safetensors=True, dtype=torch.float32)
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
         raise EngineError(f"The text encoder {name!r} cannot be loaded: {first}", "Give a folder with safetensors weights.") from error
+    finally:
+        if shown:
+            logging.enable_progress_bar()
     return tokenizer, model.eval()

@@ -182,6 +182,7 @@ class WordsEncoder:
         Randomised SVD after Halko, Martinsson and Tropp (2011), algorithm 5.1 with power iterations.
         """
         from sklearn.utils.extmath import randomized_svd
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
 
         index = WordIndex.fit(texts)
         matrix = index.transform(texts)
@@ -189,5 +190,6 @@ class WordsEncoder:
         if rank == 0:
             return cls(index, np.zeros((len(index), 1), np.float32))
         seed = derive(0, "words svd") % (1 << 32)
-        _, _, right = randomized_svd(sp.csr_matrix(matrix), rank, n_iter=2, random_state=seed)
+        with threadpool_limits(1):  # many small products: threads on a busy machine make it ten times slower
+            _, _, right = randomized_svd(sp.csr_matrix(matrix), rank, n_iter=2, random_state=seed)
         return cls(index, np.ascontiguousarray(right.T, np.float32))
