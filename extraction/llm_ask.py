@@ -101,7 +101,7 @@ class Asker:
             try:
                 return [future.result() for future in futures]
             except BaseException:
-                # What is not under way yet is not begun: no more is spent than is wanted (Ctrl-C comes here, failures have stopped already).
+                # What is not under way yet is not begun: no more is spent than is wanted.
                 self._stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from extraction.llm_align import splits_word
+from extraction.llm_align import is_separator, splits_word
 from extraction.llm_model import PART_OF, Schema
 from kg.errors import InputError
 
@@ -246,13 +246,13 @@ class SchemaMachine:
                 continue
             encoded = _json(char)[1:-1]
             self._move(self._text(places[i], encoded[:-1]), encoded[-1:], places[i + 1])
-            if not char.isspace() and not splits_word(text, i):
+            if not is_separator(char) and not splits_word(text, i):
                 # Entered by a copy that has no way out, so that the empty string is no part.
                 entry = self._new()
                 self._moves[entry] = self._moves[places[i]]
                 self._free[source].append(entry)
                 possible = True
-            if not char.isspace() and not splits_word(text, i + 1):
+            if not is_separator(char) and not splits_word(text, i + 1):
                 self._free[places[i + 1]].append(closing)
         return closing if possible else None
 
