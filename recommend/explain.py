@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Literal
 
 from kg.model import Evidence, Fact, Product
-from kg.ontology import Label, Rel
+from kg.ontology import Family, Label, Rel, relation
 from kg.snapshot import GraphSnapshot
 from recommend.parts import Hop, Parts, PathPart
 from recommend.result import Also, Edge, Explanation, Node, Path, Rest
@@ -68,10 +68,18 @@ class Explainer:
         snapshot: the graph that the scores were made from.
         new_product: the candidate when it is outside the catalogue.
         new_facts: its facts.
+        all_evidence: looks up all evidence of a fact by relation and keys; None shows the strongest piece alone.
     """
 
-    def __init__(self, snapshot: GraphSnapshot, new_product: Product | None = None, new_facts: Sequence[Fact] = ()) -> None:
+    def __init__(
+        self,
+        snapshot: GraphSnapshot,
+        new_product: Product | None = None,
+        new_facts: Sequence[Fact] = (),
+        all_evidence: Callable[[str, str, str], Sequence[Evidence]] | None = None,
+    ) -> None:
         self._snapshot = snapshot
+        self._all_evidence = all_evidence
         self._new = new_product
         self._new_facts = {(fact.relation.name, fact.target_key): fact for fact in new_facts}
         self._product = lru_cache(4096)(self._make_product)
@@ -148,7 +156,21 @@ class Explainer:
         if hop.derived:
             return Edge(hop.edge, hop.direction, count=private_count(hop.count), derived=True)
         evidence, pieces = self._evidence(from_row, hop)
-        return Edge(str(hop.edge), hop.direction, evidence, pieces)
+        return Edge(str(hop.edge), hop.direction, evidence, pieces, self._others(from_row, hop, evidence, pieces))
+
+    def _others(self, from_row: int | None, hop: Hop, strongest: Evidence | None, pieces: int) -> tuple[Evidence, ...]:
+        """The other pieces of evidence of a fact between a product of the catalogue and an entity."""
+        if pieces < 2 or strongest is None or from_row is None or relation(str(hop.edge)).family is not Family.FACT:
+            return ()
+        product, entity = (from_row, hop.row) if hop.direction == "out" else (hop.row, from_row)
+        if product == NEW_ROW:
+            found: Sequence[Evidence] = self._new_facts[str(hop.edge), self._snapshot.entities.key(entity)].evidence
+        elif self._all_evidence is None:
+            return ()
+        else:
+            found = self._all_evidence(str(hop.edge), self._snapshot.items.key(product), self._snapshot.entities.key(entity))
+        where = (strongest.field, strongest.start, strongest.extractor)
+        return tuple(piece for piece in found if (piece.field, piece.start, piece.extractor) != where)
 
     def _evidence(self, from_row: int | None, hop: Hop) -> tuple[Evidence | None, int]:
         """The strongest evidence of a fact, and how many pieces it has."""

@@ -141,8 +141,8 @@ class Recommender:
         # A product bought before may come back with `auto`; a twin of its title may not come in its place.
         return self._filter.take(scored.scores, mask, request.k, request.max_per_brand, owned)
 
-    def _item(self, rank: int, row: int, asked: Question, request: Request) -> Recommendation:
-        explanation = self._explainer.explain(
+    def _item(self, rank: int, row: int, asked: Question, request: Request, explainer: Explainer | None = None) -> Recommendation:
+        explanation = (explainer or self._explainer).explain(
             asked.scored.parts(row), asked.asker, request.explain, request.all_paths, request.lang, lambda: self._people(row)
         )
         return self.recommendation(rank, row, explanation)
@@ -177,7 +177,10 @@ class Recommender:
         listed = self.best(asked.scored, allowed, asked.owned, request)
         if row in listed:
             rank = listed.index(row) + 1  # twins in title and full brands are passed over there
-        item_ = self._item(rank, row, asked, request)
+        from recommend.evidence import AllEvidence
+
+        evidence = None if self.workspace is None else AllEvidence(self.workspace)
+        item_ = self._item(rank, row, asked, request, Explainer(self.snapshot, all_evidence=evidence))
         return Answer(request, asked.branch, asked.fallback, self.scorer.digest, self.snapshot.digest, (item_,), (*notes, *why))
 
     def why_not(self, answer: Answer) -> WhyNot:

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from kg.model import Evidence
 from kg.ontology import Label
-from recommend.result import Answer, Buyer, Edge, Explanation, NewProductAnswer, Path, Recommendation
+from recommend.result import Answer, Buyer, Explanation, NewProductAnswer, Path, Recommendation
 from recommend.wording import entity_words, relation_words, short_title, shown
 
 if TYPE_CHECKING:
@@ -173,7 +174,8 @@ def _branch(tree: Tree, path: Path, widest: float) -> None:
     branch.add(text(_chain(path), "cyan"))
     for other in path.also:
         branch.add(text(f"also from {short_title(other.node.name or other.node.key)} ({other.contribution:+.4f})", "cyan"))
-    for quote in dict.fromkeys(_quote(edge) for edge in path.edges if edge.evidence is not None):
+    quoted = [piece for edge in path.edges for piece in (edge.evidence, *edge.more_evidence) if piece is not None]
+    for quote in dict.fromkeys(_quote(piece) for piece in quoted):
         branch.add(text(quote, "dim"))
 
 
@@ -203,9 +205,7 @@ def _node(path: Path, place: int) -> str:
     return short_title(node.name or node.key, limit=36)
 
 
-def _quote(edge: Edge) -> str:
-    evidence = edge.evidence
-    assert evidence is not None
+def _quote(evidence: Evidence) -> str:
     return f"{evidence.field} reads “{evidence.text}” at {evidence.start} ({evidence.extractor}, {evidence.confidence:.0%} sure)"
 
 

@@ -120,6 +120,14 @@ def test_a_path_has_the_nodes_edges_and_evidence_of_the_graph() -> None:
     ]
 
 
+def test_all_evidence_is_told_where_it_was_looked_up() -> None:
+    pieces = {fact.source_key: fact.evidence for fact in FACTS}
+    explainer = Explainer(GRAPH, all_evidence=lambda relation, source, target: pieces[source])
+    edge = explainer.explain(parts(shares(0.4)), PERSON).to_dict()["paths"][0]["edges"][1]
+    assert [piece["field"] for piece in edge["more_evidence"]] == ["brand"]
+    assert edge["evidence"]["field"] == "title"
+
+
 def test_equal_chains_from_several_products_are_one_path_that_names_them_all() -> None:
     shown = Explainer(GRAPH).explain(parts(shares(0.4), shares(0.3, "b"), shares(0.01, "c")), PERSON)
     (path,) = shown.to_dict()["paths"]
