@@ -21,6 +21,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 from extraction.llm_align import Folded, Span, fold, is_unseen, readable_form
@@ -81,6 +82,7 @@ class Readable:
         return " ".join(part for start, end in self.spans if (part := readable_form(self.text[start:end])))
 
 
+@lru_cache(maxsize=4096)  # a plan and the run after it read the same texts
 def readable(text: str, is_title: bool = True) -> Readable:
     """Find what of a text describes.
 

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from kg.errors import EngineError
@@ -121,6 +122,7 @@ class LanguageModel(Protocol):
         ...
 
 
+@lru_cache(maxsize=8192)  # the rules and the examples come again in every prompt
 def estimated_tokens(text: str) -> int:
     """About how many tokens a text takes, for a model whose tokenizer is not here.
 

@@ -81,7 +81,7 @@ class Reading:
         text = next((text for name in KIND_FIELDS if (text := self.product.text(name).strip())), "")
         return readable(text[:MAX_KIND_CHARS]).shown if text else ""
 
-    @property
+    @cached_property
     def shown(self) -> dict[str, str]:
         """What stands in the prompt."""
         shown = {name: part.shown for name, part in self.fields.items() if part.shown}
