@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -172,6 +173,7 @@ _EXAMPLE_EVENTS = (
 )
 
 
+@cache
 def example_tables() -> GraphTables:
     """A shop that fits on a page: 7 products, 3 people, every kind of relation, words that quote badly."""
     rows = [Product(k, title, fields, Price(*p, "USD") if p else None, stock) for k, title, fields, p, stock in _EXAMPLE_PRODUCTS]

@@ -65,6 +65,8 @@ class EmbeddedStore:
         self, head: dict[str, Any], table: pa.Table | None = None, seconds: float | None = None, gone: str = "The embedded engine ended."
     ) -> tuple[dict[str, Any], pa.Table | None]:
         assert self._process.stdin is not None and self._process.stdout is not None
+        if self._process.stdin.closed:
+            raise EngineError("The embedded engine was closed.", "Open it again.")
         try:
             send(self._process.stdin, head, table)
             self._wait(seconds)
