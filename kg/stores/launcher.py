@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -137,7 +137,7 @@ def start(
     with_browser: bool = False,
     heap: str = "512m",
     owner_pid: int | None = None,
-    read_only: bool = False,
+    settings: Mapping[str, str] | None = None,
     brief: bool = False,
     timeout: float = 180.0,
     progress: Progress = SILENT,
@@ -150,7 +150,7 @@ def start(
         with_browser: also serve Neo4j Browser over HTTP.
         heap: Java heap, such as "512m" or "1g".
         owner_pid: end the server when this process is gone.
-        read_only: make the database refuse writes.
+        settings: lines of neo4j.conf beside the launcher's own, or instead of them.
         brief: start sooner and run slower, for a server that lives a minute: Java compiles less.
         timeout: seconds to wait for it.
         progress: listener.
@@ -168,7 +168,7 @@ def start(
             return found
         bolt = bolt_port or free_port()
         http = (http_port or free_port()) if with_browser else None
-        _configure(home, bolt, http, read_only)
+        _configure(home, bolt, http, settings or {})
         _set_password(java, lib, home)
         with progress.stage("starting Neo4j"):
             options = [f"-Xmx{heap}", *(_BRIEF_OPTIONS if brief else ())]
@@ -189,7 +189,7 @@ def admin(home: Path, *arguments: str, heap: str = "512m", folder: Path | None =
     Raises:
         EngineError: it failed; its last lines are the message.
     """
-    _configure(home.resolve(), free_port(), None, False)
+    _configure(home.resolve(), free_port(), None, {})
     return _run_admin(find_java(), fetch_jars(), home.resolve(), arguments, (f"-Xmx{heap}",), folder)
 
 
@@ -219,34 +219,34 @@ def _password_file(home: Path) -> Path:
     return home / "password"
 
 
-def _configure(home: Path, bolt: int, http: int | None, read_only: bool) -> None:
+def _configure(home: Path, bolt: int, http: int | None, settings: Mapping[str, str]) -> None:
     for name in ("conf", "data", "logs", "run", "import", "plugins"):
         (home / name).mkdir(parents=True, exist_ok=True)
-    lines = [
-        "server.default_listen_address=127.0.0.1",
-        f"server.bolt.listen_address=127.0.0.1:{bolt}",
-        f"server.bolt.advertised_address=127.0.0.1:{bolt}",
-        f"server.http.enabled={'true' if http else 'false'}",
-        "server.https.enabled=false",
-        "dbms.usage_report.enabled=false",
+    lines = {
+        "server.default_listen_address": "127.0.0.1",
+        "server.bolt.listen_address": f"127.0.0.1:{bolt}",
+        "server.bolt.advertised_address": f"127.0.0.1:{bolt}",
+        "server.http.enabled": "true" if http else "false",
+        "server.https.enabled": "false",
+        "dbms.usage_report.enabled": "false",
         # Cypher's LOAD CSV opens files and addresses even in a read transaction: both are switched off.
-        "dbms.security.allow_csv_import_from_file_urls=false",
-        "internal.dbms.cypher_ip_blocklist=0.0.0.0/0,::/0",
-        f"server.directories.import={home / 'import'}",
-        "server.memory.pagecache.size=256m",
-        "db.tx_log.preallocate=false",
+        "dbms.security.allow_csv_import_from_file_urls": "false",
+        "internal.dbms.cypher_ip_blocklist": "0.0.0.0/0,::/0",
+        "server.directories.import": str(home / "import"),
+        "server.memory.pagecache.size": "256m",
+        "db.tx_log.preallocate": "false",
         # Neo4j waits five seconds for late requests when it stops; nobody else talks to this one.
-        "internal.dbms.bolt.netty_server_shutdown_quiet_period=0",
-        f"server.databases.default_to_read_only={'true' if read_only else 'false'}",
-    ]
+        "internal.dbms.bolt.netty_server_shutdown_quiet_period": "0",
+    }
     if http:
-        lines += [
-            f"server.http.listen_address=127.0.0.1:{http}",
-            f"server.http.advertised_address=127.0.0.1:{http}",
+        lines |= {
+            "server.http.listen_address": f"127.0.0.1:{http}",
+            "server.http.advertised_address": f"127.0.0.1:{http}",
             # Neo4j answers any web page's requests by default; only its own Browser shall ask.
-            f"dbms.security.http_access_control_allow_origin=http://127.0.0.1:{http}",
-        ]
-    (home / "conf" / "neo4j.conf").write_text("\n".join(lines) + "\n")
+            "dbms.security.http_access_control_allow_origin": f"http://127.0.0.1:{http}",
+        }
+    text = "".join(f"{name}={value}\n" for name, value in (lines | dict(settings)).items())
+    (home / "conf" / "neo4j.conf").write_text(text)
 
 
 def _set_password(java: Path, lib: Path, home: Path) -> None:

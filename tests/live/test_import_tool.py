@@ -34,7 +34,7 @@ def imported(neo4j: Server, graph: EngineGraph, tmp_path_factory: pytest.TempPat
     said = launcher.admin(folder / "home", *arguments, folder=folder, heap="256m")
     assert f"{sum(graph.counts().nodes.values()) + 1} nodes" in said
     assert f"{sum(graph.counts().edges.values())} relationships" in said
-    server = launcher.start(folder / "home", heap="256m", read_only=True, brief=True)
+    server = launcher.start(folder / "home", heap="256m", settings={"server.databases.default_to_read_only": "true"}, brief=True)
     store = Neo4jStore(BoltSettings(server.uri, launcher.USER, server.password))
     yield store
     store.close()
