@@ -236,13 +236,8 @@ def log_of(table: pa.Table, recommender: Recommender) -> EventLog:
     days = [day if isinstance(day, date) else date.fromisoformat(str(day)[:10]) for day in table.column("date").to_pylist()]
     times = np.array([int(datetime.combine(day, time(), UTC).timestamp()) for day in days], np.int64)
     log = EventLog(users, items, times, np.ones(len(users), np.float32), np.zeros(len(users), np.uint8), graph.events.kind_names, True)
-    return log.take((users >= 0) & (items >= 0)).take(slice_order(users, items, times))
-
-
-def slice_order(users: NDArray[np.int32], items: NDArray[np.int32], times: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Places of the known events by user, then time, then item."""
-    known = (users >= 0) & (items >= 0)
-    return np.lexsort((items[known], times[known], users[known])).astype(np.int64)
+    known = log.take((users >= 0) & (items >= 0))
+    return known.take(np.lexsort((known.item_rows, known.times, known.user_rows)).astype(np.int64))
 
 
 def evaluate(recommender: Recommender, later: EventLog, progress: Progress = SILENT) -> Table:
@@ -306,6 +301,7 @@ def _scorings(recommender: Recommender) -> dict[str, Callable[[EventLog, int], N
         simple = ranker(name)
         simple.fit(training)
         made[name] = simple.scores
-    made["gnn"] = lambda history, n: scorer.views["gnn"].block(profiles_of(history, n, graph.n_items))
+    if "gnn" in scorer.views:
+        made["gnn"] = lambda history, n: scorer.views["gnn"].block(profiles_of(history, n, graph.n_items))
     made["clew"] = lambda history, n: scores_of(scorer, history, n)
     return made

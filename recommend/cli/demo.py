@@ -193,7 +193,7 @@ def figures(found: Table) -> RenderableType:
     from recommend.demo import RANKERS, TASKS
 
     cells = {(row.ranker, row.task): f"{100 * row.recall:.2f} / {100 * row.ndcg:.2f}" for row in found.rows}
-    return table(("", *TASKS), [(name, *(cells[name, task] for task in TASKS)) for name in RANKERS])
+    return table(("", *TASKS), [(name, *(cells[name, task] for task in TASKS)) for name in RANKERS if (name, TASKS[0]) in cells])
 
 
 def differences(found: Table) -> list[str]:
