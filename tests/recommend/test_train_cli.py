@@ -1,0 +1,88 @@
+"""`clew train`, `clew models` and `clew evaluate` as a person types them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from recommend.cli import cli
+
+ITEMS = "item,title,brand\n" + "".join(f"p{n},{'red' if n % 2 else 'blue'} {'hat' if n % 3 else 'lamp'},b{n % 4}\n" for n in range(24))
+TRAIN = "user,item,pos\n" + "".join(f"u{u},p{(u * 2 + 4 * n) % 20},{n}\n" for u in range(15) for n in range(4))
+TEST = "user,item,pos\n" + "".join(f"u{u},p{20 + u % 4},9\n" for u in range(15))
+PROTOCOL = """
+name = "tiny"
+k = [3]
+extractor = "columns"
+[catalogue]
+path = "items.csv"
+columns = { item = "item", title = "title", brand = "brand" }
+[events]
+columns = { user = "user", item = "item", order = "pos" }
+train = "train.csv"
+[[test]]
+name = "cold"
+events = "test.csv"
+candidates = "unseen"
+"""
+
+
+def run(*arguments: str, code: int = 0):
+    result = CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def protocol(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("protocol")
+    for name, text in (("items.csv", ITEMS), ("train.csv", TRAIN), ("test.csv", TEST), ("protocol.toml", PROTOCOL)):
+        (folder / name).write_text(text)
+    return folder / "protocol.toml"
+
+
+def test_one_ranker(protocol):
+    document = json.loads(run("evaluate", str(protocol), "--ranker", "text-knn", "--json", "-q").stdout)
+    assert document["model"] == "text-knn" and document["tests"]["cold"]["users"] == 15
+    assert 0 <= document["tests"]["cold"]["ndcg@3"] <= 1
+
+
+def test_several_rankers_are_compared_in_pairs(protocol):
+    shown = run("evaluate", str(protocol), "--ranker", "popularity,attributes", "-q").stdout
+    assert "attributes − popularity, cold:" in shown
+    document = json.loads(run("evaluate", str(protocol), "--ranker", "popularity,attributes", "--json", "-q").stdout)
+    assert set(document["rankers"][0]["against"]["cold"]) == {"difference", "low", "high"}
+
+
+def test_what_is_wrong_is_said(protocol, tmp_path):
+    assert "text-knn" in run("evaluate", str(protocol), "--ranker", "text-kn", code=1).output
+    assert "no such file" in run("evaluate", str(tmp_path / "none.toml"), code=1).output.lower()
+
+
+@pytest.fixture(scope="module")
+def own_workspace(small_shop, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("own") / "workspace"
+    shutil.copytree(small_shop, folder)
+    return folder
+
+
+def test_train_list_use_undo_prune(own_workspace):
+    where = ("-w", str(own_workspace))
+    assert "seconds" in json.loads(run("train", "--estimate", "--json", "-q", *where).stdout)["estimate"]
+    made = json.loads(run("train", "--without", "gnn", "--text-encoder", "words", "--json", "-q", *where).stdout)
+    assert made["model"].startswith("sha256:") and made["report"]["branches"]
+    listed = json.loads(run("models", "list", "--json", *where).stdout)["models"]
+    assert [one["digest"] for one in listed if one["current"]] == [made["model"]]
+    assert "* " in run("models", "list", *where).stdout
+    other = next(one["name"] for one in listed if not one["current"])
+    assert json.loads(run("models", "use", other, "--json", *where).stdout) == {"current": other}
+    assert json.loads(run("models", "use", "--undo", "--json", *where).stdout)["current"] == made["model"][7:23]
+    assert "Name one model" in run("models", "use", *where, code=2).output
+    assert json.loads(run("models", "prune", "--keep", "0", "--json", *where).stdout)["deleted"] == [other]
+    assert "Nothing to delete" in run("models", "prune", *where).stdout
+
+
+def test_a_part_that_does_not_exist(own_workspace):
+    assert "part of the model 'gnm'" in run("train", "--without", "gnm", "-w", str(own_workspace), code=1).output
