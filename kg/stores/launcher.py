@@ -105,8 +105,7 @@ class Server:
         while self.alive():
             if time.monotonic() > deadline:
                 raise EngineError(f"Neo4j (process {self.pid}) did not stop within {timeout:.0f} s.", f"End it with: kill -9 {self.pid}")
-            if self.pid in _CHILDREN:
-                _CHILDREN[self.pid].poll()
+            reap(self.pid)
             time.sleep(0.1)
         _CHILDREN.pop(self.pid, None)
         _state_file(self.home).unlink(missing_ok=True)
@@ -191,6 +190,12 @@ def admin(home: Path, *arguments: str, heap: str = "512m", folder: Path | None =
     """
     _configure(home.resolve(), free_port(), None, {})
     return _run_admin(find_java(), fetch_jars(), home.resolve(), arguments, (f"-Xmx{heap}",), folder)
+
+
+def reap(pid: int) -> None:
+    """Let a server that this process started and that has ended leave the process table."""
+    if pid in _CHILDREN:
+        _CHILDREN[pid].poll()
 
 
 def free_port() -> int:

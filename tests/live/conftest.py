@@ -14,11 +14,13 @@ from kg.errors import EngineError
 from kg.model import Entity, Evidence, Fact, Price, Product
 from kg.ontology import Label, Rel, relation
 from kg.stores.java import fetch_jars, find_java
-from kg.stores.launcher import USER, Server, start
+from kg.stores.launcher import USER, Server, running, start
 from kg.tables import EVENT_SCHEMA, GraphTables, distinct_evidence, events_table, evidence_tables, products_table, tree_tables
 from kg.testing import stated
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+# Under xdist the workers share one server, and it ends with the process that started them all.
+OWNER = os.getppid() if WORKER else os.getpid()
 
 
 @pytest.fixture(scope="session")
@@ -36,12 +38,16 @@ def server(shared_folder: Path) -> Iterator[Server]:
         fetch_jars()
     except EngineError as error:
         pytest.skip(f"live Neo4j: {error.message}")
-    # Under xdist the workers share it, and it ends with the process that started them all.
-    owner = os.getppid() if WORKER else os.getpid()
-    started = start(shared_folder / "neo4j", heap="512m", owner_pid=owner, brief=True)
+    started = start(shared_folder / "neo4j", heap="512m", owner_pid=OWNER, brief=True)
     yield started
     if not WORKER:
-        started.stop()
+        (running(started.home) or started).stop()
+
+
+@pytest.fixture(scope="session")
+def owner() -> int:
+    """The process with which a server shall end."""
+    return OWNER
 
 
 @pytest.fixture(scope="module")
