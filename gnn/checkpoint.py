@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,26 @@ from gnn.arrays import Arrays, map_arrays, save_arrays
 from gnn.encoder import Tower
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@dataclass
+class Best:
+    """The best step so far by the validation part."""
+
+    score: float = -1.0
+    step: int = 0
+    state: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def offer(self, score: float, step: int, tower: Tower) -> None:
+        """Take the tower's parameters if they score higher than any before."""
+        if score > self.score:
+            self.score, self.step = score, step
+            self.state = {name: value.detach().clone() for name, value in tower.state_dict().items()}
+
+    def put_into(self, tower: Tower) -> None:
+        """Give the tower the best parameters, if any step was ever looked at."""
+        if self.state:
+            tower.load_state_dict(self.state)
 
 
 class Checkpoint:
@@ -29,9 +50,10 @@ class Checkpoint:
         self.arrays_file = folder / f"gnn-{name}.safetensors"
         self.manifest_file = folder / f"gnn-{name}.json"
 
-    def keep(self, step: int, tower: Tower, optimiser: torch.optim.Optimizer) -> None:
+    def keep(self, step: int, tower: Tower, optimiser: torch.optim.Optimizer, best: Best) -> None:
         """Write the state after a step; the manifest, which makes it count, comes last."""
-        arrays: Arrays = {name: value.detach().cpu().numpy() for name, value in tower.state_dict().items()}
+        arrays: Arrays = {f"now.{name}": value.detach().cpu().numpy() for name, value in tower.state_dict().items()}
+        arrays |= {f"best.{name}": value.cpu().numpy() for name, value in best.state.items()}
         for place, parameter in enumerate(p for group in optimiser.param_groups for p in group["params"]):
             for moment in _MOMENTS:
                 state = optimiser.state.get(parameter, {})
@@ -39,15 +61,20 @@ class Checkpoint:
                     arrays[f"{moment}.{place}"] = state[moment].cpu().numpy()
         self.manifest_file.unlink(missing_ok=True)
         save_arrays(arrays, self.arrays_file)
-        self.manifest_file.write_text(json.dumps({"step": step}) + "\n", encoding="utf-8")
+        manifest = {"step": step, "best_step": best.step, "best_score": best.score}
+        self.manifest_file.write_text(json.dumps(manifest) + "\n", encoding="utf-8")
 
-    def restore(self, tower: Tower, optimiser: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LambdaLR) -> int:
+    def restore(self, tower: Tower, optimiser: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LambdaLR, best: Best) -> int:
         """Put a kept state back; returns the number of steps done, 0 when nothing was kept."""
         if not self.manifest_file.is_file() or not self.arrays_file.is_file():
             return 0
-        step = int(json.loads(self.manifest_file.read_text(encoding="utf-8"))["step"])
-        arrays = map_arrays(self.arrays_file)
-        tower.load_state_dict({name: torch.from_numpy(np.array(arrays[name])) for name in tower.state_dict()})
+        manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+        step, arrays = int(manifest["step"]), map_arrays(self.arrays_file)
+        tower.load_state_dict({name: torch.from_numpy(np.array(arrays[f"now.{name}"])) for name in tower.state_dict()})
+        best.score, best.step = float(manifest["best_score"]), int(manifest["best_step"])
+        best.state = {
+            name.removeprefix("best."): torch.from_numpy(np.array(array)) for name, array in arrays.items() if name.startswith("best.")
+        }
         for place, parameter in enumerate(p for group in optimiser.param_groups for p in group["params"]):
             if f"exp_avg.{place}" in arrays:
                 moments = {m: torch.from_numpy(np.array(arrays[f"{m}.{place}"])).to(parameter.device) for m in _MOMENTS}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gnn.text import JoinedEncoder, TextEncoder, cached_encode
 from gnn.text_words import WordsEncoder
+from kg.digest import digest_arrays
 from kg.errors import StateError
 from kg.progress import SILENT, Progress
 
@@ -44,9 +45,9 @@ class TextFeatures:
 
     @classmethod
     def of_vectors(cls, dense: NDArray[np.float32], digest: str = "") -> TextFeatures:
-        """Features that are vectors only (float32 [n, d])."""
+        """Features that are vectors only (float32 [n, d]); without a digest they are named by their content."""
         no_words: sp.csr_array = sp.csr_array((len(dense), 0), dtype=np.float32)  # type: ignore[assignment]
-        return cls(np.asarray(dense, np.float32), no_words, np.empty((0, 0), np.float32), digest)
+        return cls(np.asarray(dense, np.float32), no_words, np.empty((0, 0), np.float32), digest or digest_arrays([dense]))
 
 
 def text_features(

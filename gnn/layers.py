@@ -81,10 +81,12 @@ def principal(features: Tensor, dim: int) -> Tensor:
         features: float [n, d].
     """
     d = features.shape[1]
+    start = torch.zeros(d, dim, dtype=torch.float64)
+    if d == 0:
+        return start.to(torch.float32)
     wide = features.double()
     _, directions = torch.linalg.eigh((wide.T @ wide).cpu())
     kept = directions.flip(1)[:, :dim]
     signs = torch.sign(kept.gather(0, kept.abs().argmax(0, keepdim=True)))  # an eigenvector's sign is arbitrary
-    start = torch.zeros(d, dim, dtype=torch.float64)
     start[:, : kept.shape[1]] = kept * torch.where(signs == 0, 1.0, signs)
     return start.to(torch.float32)

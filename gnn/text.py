@@ -129,12 +129,9 @@ def _one(name: str, corpus: Sequence[str], folder: Path | None, progress: Progre
 
         return TransformerEncoder.open(name)
     error = UnknownKeyError("text encoder", name, ENCODERS)
-    raise UnknownKeyError("text encoder", name, ENCODERS) if error.near else _with_names(error)
-
-
-def _with_names(error: UnknownKeyError) -> UnknownKeyError:
-    error.hint = f"Known are {', '.join(sorted(ENCODERS))}, or the path or name of a transformers model."
-    return error
+    if not error.near:
+        error.hint = f"Known are {', '.join(sorted(ENCODERS))}, or the path or name of a transformers model."
+    raise error
 
 
 def cached_encode(

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gnn.batches import Batches
-from gnn.checkpoint import Checkpoint
+from gnn.batches import Batch, Batches
+from gnn.checkpoint import Best, Checkpoint
 from gnn.config import GnnConfig
 from gnn.embeddings import COMPONENTS, EmbeddingTable, ItemEdges, TowerSide, check_finite
 from gnn.encoder import Inputs, Side, Tower
@@ -23,7 +23,7 @@ from gnn.layers import Operator
 from gnn.losses import history_softmax
 from gnn.tensors import entity_idf, item_edges
 from gnn.validation import Part, Validation
-from kg.digest import digest_bytes
+from kg.digest import digest_arrays, digest_bytes
 from kg.errors import EngineError, StateError
 from kg.progress import SILENT, Progress
 from kg.seeds import derive
@@ -78,7 +78,8 @@ def fit(
 
     report: dict[str, object] = {"people": int(histories.shape[0]), "known_products": len(known_rows)}
     if histories.shape[0] and len(known_rows) > 1:
-        key = digest_bytes(snapshot.digest.encode(), features.digest.encode(), config.digest.encode())
+        asked = b"" if valid is None else digest_arrays([valid.user_rows, valid.item_rows]).encode()
+        key = digest_bytes(snapshot.digest.encode(), features.digest.encode(), config.digest.encode(), asked)
         kept = Checkpoint(checkpoint, key) if checkpoint is not None else None
         parts = valid.parts(snapshot) if valid is not None else {}
         report |= _train(tower, trained, everything, histories, known_rows, config, progress, parts, kept)
@@ -100,64 +101,64 @@ def _train(
     valid: dict[str, Part],
     checkpoint: Checkpoint | None,
 ) -> dict[str, object]:
-    """Adam over `config.steps` steps; leaves the best parameters in the tower and says how it went."""
-    device = inputs.dense.device
+    """Adam over the planned steps; leaves the best parameters in the tower and says how it went."""
+    steps = config.planned_steps(histories.shape[0])
     slow = [side.word_rest for side in (tower.source, tower.target)]
     fast = [p for p in tower.parameters() if all(p is not word_rest for word_rest in slow)]
     optimiser = torch.optim.Adam(
         [{"params": fast, "lr": config.learning_rate}, {"params": slow, "lr": config.word_learning_rate}], weight_decay=config.weight_decay
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min(1.0, (step + 1) / (config.warmup + 1)) * max(0.0, 1 - step / config.steps)
+        optimiser, lambda step: min(1.0, (step + 1) / (config.warmup + 1)) * max(0.0, 1 - step / steps)
     )
-    batches, precision, started = Batches(histories, config), logits_dtype(config.logits, device), time.monotonic()
-    first = checkpoint.restore(tower, optimiser, schedule) if checkpoint else 0
-    best, best_step, best_state, loss_value, step = -1.0, 0, None, math.nan, first
-    with progress.stage("gnn", config.steps) as advance:
+    batches, started, loss_value, last = Batches(histories, config), time.monotonic(), math.nan, 0
+    best = Best()
+    first = checkpoint.restore(tower, optimiser, schedule, best) if checkpoint else 0
+    with progress.stage("gnn", steps) as advance:
         advance(first)
-        for step in range(first, config.steps):
-            batch = batches.draw(step)
-            random = torch.Generator().manual_seed(derive(config.seed, f"gnn dropout {step}"))
-            q = tower.source(inputs, random)  # [n_known, d], unit rows
-            v = tower.target(inputs, random)  # [n_known, d], unit rows
-            people = torch.nn.functional.normalize(Operator(batch.inputs, device) @ q, dim=1)  # [b, d]
-            columns = torch.from_numpy(batch.columns).to(device)
-            candidates = v if len(columns) == len(v) else v[columns]  # [c, d]
-            scaled = people / config.temperature
-            logits = scaled.to(precision) @ candidates.to(precision).T  # [b, c]
-            target_people = torch.from_numpy(batch.target_people).to(device)
-            target_columns = torch.from_numpy(batch.target_columns).to(device)
-            wanted = (scaled[target_people] * candidates[target_columns]).sum(1)  # [t]
-            loss = history_softmax(logits, wanted, target_people, torch.from_numpy(batch.seen).to(device))
+        for last in range(first + 1, steps + 1):
+            random = torch.Generator().manual_seed(derive(config.seed, f"gnn dropout {last}"))
+            loss = _loss(tower, inputs, batches.draw(last), config, random)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
             loss_value = float(loss.detach())
             if not math.isfinite(loss_value):
-                raise StateError(f"The GNN's fit diverged at step {step + 1}.", "Lower learning_rate, or check the text features.")
+                raise StateError(f"The GNN's fit diverged at step {last}.", "Lower learning_rate, or check the text features.")
             advance(1)
-            if (step + 1) % config.check_every == 0 or step + 1 == config.steps:
+            if last % config.check_every == 0 or last == steps:
+                if valid:
+                    best.offer(_validate(tower, everything, known_rows, valid), last, tower)
                 if checkpoint:
-                    checkpoint.keep(step + 1, tower, optimiser)
-                score = _validate(tower, everything, known_rows, valid)
-                if score > best:
-                    best, best_step = score, step + 1
-                    best_state = {name: value.detach().clone() for name, value in tower.state_dict().items()}
-                elif valid and (step + 1 - best_step) >= config.patience * config.check_every:
+                    checkpoint.keep(last, tower, optimiser, best)
+                if valid and last - best.step >= config.patience * config.check_every:
                     break
-    if best_state is not None and valid:
-        tower.load_state_dict(best_state)
+    best.put_into(tower)
     if checkpoint:
         checkpoint.drop()
-    report: dict[str, object] = {"steps": step + 1, "loss": loss_value, "seconds": time.monotonic() - started}
-    return report | ({"valid": best, "best_step": best_step} if valid else {})
+    report: dict[str, object] = {"steps": max(first, last), "loss": loss_value, "seconds": time.monotonic() - started}
+    return report | ({"valid": best.score, "best_step": best.step} if valid else {})
+
+
+def _loss(tower: Tower, inputs: Inputs, batch: Batch, config: GnnConfig, random: torch.Generator) -> Tensor:
+    """One step's loss: people from the shown part of their histories, the hidden part to be found among all candidates."""
+    device, precision = inputs.dense.device, logits_dtype(config.logits, inputs.dense.device)
+    q = tower.source(inputs, random)  # [n_known, d], unit rows
+    v = tower.target(inputs, random)  # [n_known, d], unit rows
+    people = torch.nn.functional.normalize(Operator(batch.inputs, device) @ q, dim=1)  # [b, d]
+    columns = torch.from_numpy(batch.columns).to(device)  # [c]
+    candidates = v if len(columns) == len(v) else v[columns]  # [c, d]
+    scaled = people / config.temperature
+    logits = scaled.to(precision) @ candidates.to(precision).T  # [b, c]
+    target_people = torch.from_numpy(batch.target_people).to(device)  # [t]
+    target_columns = torch.from_numpy(batch.target_columns).to(device)  # [t]
+    wanted = (scaled[target_people] * candidates[target_columns]).sum(1)  # [t]
+    return history_softmax(logits, wanted, target_people, torch.from_numpy(batch.seen).to(device))
 
 
 def _validate(tower: Tower, inputs: Inputs, known_rows: NDArray[np.int64], parts: dict[str, Part]) -> float:
-    """Mean NDCG@20 over the parts; 0 without any."""
-    if not parts:
-        return 0.0
+    """Mean NDCG@20 over the parts."""
     with torch.no_grad():
         source, target = (_sum(_components(side, inputs, known_rows)[0]) for side in (tower.source, tower.target))
     return float(np.mean([part.ndcg(source, target) for part in parts.values()]))

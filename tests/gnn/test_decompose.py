@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graphs import QUICK, random_features, random_shop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gnn.decompose import Component, components_of, components_of_new, history_pairs, pairs
 from gnn.embeddings import COMPONENTS
 from gnn.inductive import embed_products, person
+from gnn.testing import QUICK, random_features, random_shop
 from gnn.train import fit
 
 

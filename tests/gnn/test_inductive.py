@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from graphs import QUICK, random_features, random_shop
 
 from gnn.embeddings import COMPONENTS
 from gnn.encoder import Inputs
 from gnn.features import TextFeatures
 from gnn.inductive import embed_products
 from gnn.tensors import item_edges
+from gnn.testing import QUICK, random_features, random_shop
 from gnn.train import fit
 from kg.errors import StateError
 from kg.testing import snapshot_of, stated

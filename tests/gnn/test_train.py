@@ -6,7 +6,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from graphs import QUICK, random_features, random_shop
 
 import gnn.train
 from gnn.batches import Batches
@@ -15,6 +14,7 @@ from gnn.embeddings import EmbeddingTable
 from gnn.features import TextFeatures, text_features
 from gnn.losses import history_softmax
 from gnn.tensors import events_of_hetero, row_weights, to_hetero
+from gnn.testing import QUICK, random_features, random_shop
 from gnn.text import text_encoder
 from gnn.train import choose_device, fit
 from gnn.validation import Validation
@@ -175,6 +175,33 @@ def test_stops_early_and_keeps_the_best_step() -> None:
     assert np.mean([part.ndcg(source, target) for part in parts.values()]) == pytest.approx(table.settings["valid"], abs=1e-6)
 
 
+def test_best_step_survives_an_interruption(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop, features = random_shop(5), random_features(5, 20)
+    valid = Validation(np.arange(shop.n_users, dtype=np.int32), np.full(shop.n_users, 18, np.int32))
+    whole = fit(shop, features, QUICK, valid=valid)
+    calls = []
+
+    def interrupted(*args):
+        calls.append(1)
+        if len(calls) == 10:
+            raise KeyboardInterrupt
+        return history_softmax(*args)
+
+    monkeypatch.setattr(gnn.train, "history_softmax", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(shop, features, QUICK, valid=valid, checkpoint=tmp_path)
+    resumed = fit(shop, features, QUICK, valid=valid, checkpoint=tmp_path)
+    assert resumed.settings["best_step"] == whole.settings["best_step"]
+    np.testing.assert_allclose(resumed.source_vectors(), whole.source_vectors(), atol=1e-6)
+
+
+def test_steps_grow_with_the_number_of_people() -> None:
+    assert GnnConfig().planned_steps(600) == 60
+    assert 170 <= GnnConfig().planned_steps(22_000) <= 190
+    assert GnnConfig().planned_steps(0) == 40 and GnnConfig().planned_steps(10**7) == 200
+    assert GnnConfig(steps=7).planned_steps(600) == 7
+
+
 def test_ndcg_by_hand() -> None:
     shop = snapshot_of({k: k for k in "abcd"}, [], [("u", "a")], timed=False)
     valid = Validation(np.array([0], np.int32), np.array([2], np.int32))
@@ -266,7 +293,7 @@ def test_no_torch_where_answers_are_served() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"steps": 0}, "steps is 0"),
+        ({"steps": -1}, "steps is -1"),
         ({"temperature": -1.0}, "temperature is -1.0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
         ({"device": "gpu"}, "device is 'gpu'"),
