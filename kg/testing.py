@@ -150,7 +150,7 @@ class ColumnFacts:
 
 
 # Key, title, columns, price (low, high), in stock.
-_EXAMPLE_PRODUCTS = (
+_EXAMPLE_PRODUCTS: tuple[tuple[str, str, dict[str, str], tuple[float, float] | None, bool], ...] = (
     ("p1", "LEGO City tractor", {"brand": "LEGO", "material": "plastic", "category": "Toys > Bricks"}, (20.0, 20.0), True),
     ("p2", "LEGO 'Star' ship", {"brand": "LEGO", "material": "plastic|rubber", "category": "Toys > Bricks"}, (50.0, 60.0), True),
     ("p3", "Wooden train", {"brand": "Brio", "material": "wood", "category": "Toys > Trains", "color": "red"}, (30.0, 30.0), True),

@@ -1,7 +1,5 @@
-// How many nodes of each label there are; the node by which a server remembers what it holds is not one of them.
+// How many nodes of each label there are.
 // @columns label, nodes
 MATCH (n)
-WITH labels(n)[0] AS label, count(*) AS nodes
-WHERE label <> 'ClewState'
-RETURN label, nodes
+RETURN labels(n)[0] AS label, count(*) AS nodes
 ORDER BY nodes DESC, label

@@ -2,10 +2,12 @@
 // @param user: text
 // @param item: text
 // @columns bought, title, people
+MATCH (u:User {key: $user})-[:BOUGHT]->(h:Product)
+WITH collect(h.key) AS history
 MATCH (i:Product {key: $item})<-[:BOUGHT]-(other:User)
 WHERE other.key <> $user
-WITH i, other
-MATCH (other)-[:BOUGHT]->(b:Product)<-[:BOUGHT]-(u:User {key: $user})
-WHERE b <> i
+WITH history, other
+MATCH (other)-[:BOUGHT]->(b:Product)
+WHERE b.key IN history AND b.key <> $item
 RETURN b.key AS bought, b.title AS title, count(DISTINCT other) AS people
 ORDER BY people DESC, bought

@@ -3,8 +3,8 @@
 // @param item: text
 // @columns bought, title, material, kind
 MATCH (i:Product {key: $item})-[:MADE_OF]->(m:Material)-[:KIND_OF]->(k:Material)
-WITH i, m, k
-MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:MADE_OF]->(n:Material)-[:KIND_OF]->(k)
-WHERE b <> i AND n <> m
-RETURN b.key AS bought, b.title AS title, n.key AS material, k.key AS kind
+WITH m.key AS own, k.key AS kind
+MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:MADE_OF]->(n:Material)-[:KIND_OF]->(l:Material)
+WHERE l.key = kind AND b.key <> $item AND n.key <> own
+RETURN b.key AS bought, b.title AS title, n.key AS material, kind
 ORDER BY bought, material

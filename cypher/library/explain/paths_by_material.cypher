@@ -3,9 +3,9 @@
 // @param item: text
 // @columns bought, title, entity, name, strength
 MATCH (i:Product {key: $item})-[r:MADE_OF]->(x:Material)
-WITH i, x, r.confidence AS here
-MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[s:MADE_OF]->(x)
-WHERE b <> i
-RETURN b.key AS bought, b.title AS title, x.key AS entity, x.name AS name,
+WITH x.key AS entity, r.confidence AS here
+MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[s:MADE_OF]->(y:Material)
+WHERE y.key = entity AND b.key <> $item
+RETURN b.key AS bought, b.title AS title, entity, y.name AS name,
        CASE WHEN here < s.confidence THEN here ELSE s.confidence END AS strength
 ORDER BY strength DESC, bought, entity

@@ -3,8 +3,8 @@
 // @param item: text
 // @columns bought, title, category, whole
 MATCH (i:Product {key: $item})-[:IN_CATEGORY]->(c:Category)-[:PART_OF]->(w:Category)
-WITH i, c, w
-MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:IN_CATEGORY]->(d:Category)-[:PART_OF]->(w)
-WHERE b <> i AND d <> c
-RETURN b.key AS bought, b.title AS title, d.key AS category, w.key AS whole
+WITH c.key AS own, w.key AS whole
+MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:IN_CATEGORY]->(d:Category)-[:PART_OF]->(v:Category)
+WHERE v.key = whole AND b.key <> $item AND d.key <> own
+RETURN b.key AS bought, b.title AS title, d.key AS category, whole
 ORDER BY bought, category
