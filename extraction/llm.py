@@ -19,7 +19,7 @@ from extraction.llm_align import Aligned, Fit, Refusal, TextIndex
 from extraction.llm_answer import Values, list_parts
 from extraction.llm_ask import Answer, Asker, Question
 from extraction.llm_budget import NO_LIMIT, Budget, Ledger, Prices
-from extraction.llm_cache import AnswerCache
+from extraction.llm_cache import AnswerCache, MemoryCache
 from extraction.llm_config import LlmConfig, language_model
 from extraction.llm_examples import ExampleIndex, shipped_examples
 from extraction.llm_model import NOTHING, LanguageModel, Usage
@@ -124,7 +124,7 @@ class LlmExtractor:
         examples: products with known values to choose examples from; the shipped ones when not given.
         shots: examples in a prompt.
         budget, prices: what may be spent by this extractor, all its runs together.
-        cache: folder of kept answers; None keeps none.
+        cache: folder of kept answers; without it they are kept while the process lives.
         gain: expected gain of asking, per product (`extraction.asking`); within a window the greatest go first, and those that gain
             nothing are not asked. Without it products are asked in their order.
         reliability: probability that a value which stands in the text as the model wrote it is right.
@@ -154,8 +154,9 @@ class LlmExtractor:
         self.reliability = reliability
         self.report = LlmReport()
         self._examples = ExampleIndex(shipped_examples() if examples is None else examples)
-        self._asker = Asker(model, Ledger(budget, prices), AnswerCache(cache) if cache else None)
+        self._asker = Asker(model, Ledger(budget, prices), AnswerCache(cache) if cache else MemoryCache())
         self._gain = gain
+        self._seen = self._used = 0  # products seen, and of them chosen to be asked about
         self._progress = progress
 
     @property
@@ -175,11 +176,15 @@ class LlmExtractor:
         kept = asked = 0
         expected = Usage(estimated=True)
         ledger = Ledger(self.budget, self._asker.ledger.prices)
+        ledger.spent = self._asker.ledger.spent
+        seen, used = self._seen, self._used
         for window in _windows(products):
-            questions = [q for q in self._questions([self._reading(p) for p in window]) if q is not None]
-            open_ones = [q for q in questions if self._asker.kept(q) is None]
-            kept += len(questions) - len(open_ones)
-            for question in open_ones[: self._quota(len(window))]:
+            questions, answers, rows = self._open(window)
+            kept += len(answers)
+            seen += len(window)
+            rows = rows[: self._quota(seen, used)]
+            used += len(rows)
+            for question in (q for row in rows if (q := questions[row]) is not None):
                 usage = question.expected(self.model)
                 if ledger.set_aside(usage):
                     ledger.book(usage, usage)
@@ -196,9 +201,8 @@ class LlmExtractor:
         Raises:
             EngineError: the model is not there, refuses, or keeps failing. What was answered is kept.
         """
-        report = self.report
         total = len(products) if isinstance(products, Sequence) else None
-        if isinstance(products, Sequence):
+        if isinstance(products, Sequence) and self._progress is not SILENT:
             self._progress.note(self.plan(products).sentence)
         try:
             with self._progress.stage("asking the language model", total) as advance:
@@ -206,7 +210,6 @@ class LlmExtractor:
                     yield from self._extract_window(window, advance)
         finally:
             self._progress.note(self.spent_sentence())
-        assert report.products >= report.asked + report.kept
 
     def spent_sentence(self) -> str:
         """What was asked and spent so far, for people."""
@@ -218,18 +221,16 @@ class LlmExtractor:
         )
 
     def _extract_window(self, window: Sequence[Product], advance: Callable[[int], None]) -> Iterator[list[Mention]]:
-        readings = [self._reading(product) for product in window]
-        questions = self._questions(readings)
-        answers: dict[int, Answer] = {
-            i: kept for i, q in enumerate(questions) if q is not None and (kept := self._asker.kept(q)) is not None
-        }
-        open_rows = [i for i in self._order(window) if questions[i] is not None and i not in answers][: self._quota(len(window))]
+        questions, answers, open_rows = self._open(window)
+        self._seen += len(window)
+        open_rows = open_rows[: self._quota(self._seen, self._used)]
+        self._used += len(open_rows)
         asked = [question for i in open_rows if (question := questions[i]) is not None]
         advance(len(window) - len(asked))
         answers.update(zip(open_rows, self._asker.ask(asked, advance), strict=True))
         report = self.report
         report.products += len(window)
-        for i, reading in enumerate(readings):
+        for i, product in enumerate(window):
             question, answer = questions[i], answers.get(i, Answer(None))
             report.unreadable += question is None
             report.kept += answer.cached
@@ -238,7 +239,13 @@ class LlmExtractor:
                 report.asked += 1
                 report.expected = report.expected + question.expected(self.model)
                 report.spent = report.spent + answer.usage
-            yield self._mentions(reading, answer)
+            yield self._mentions(self._reading(product), answer)
+
+    def _open(self, window: Sequence[Product]) -> tuple[list[Question | None], dict[int, Answer], list[int]]:
+        """Questions of a window, the answers that are kept (by row), and the rows that are open, in the order of asking."""
+        questions = self._questions([self._reading(product) for product in window])
+        answers = {i: kept for i, q in enumerate(questions) if q is not None and (kept := self._asker.kept(q)) is not None}
+        return questions, answers, [i for i in self._order(window) if questions[i] is not None and i not in answers]
 
     def _order(self, window: Sequence[Product]) -> list[int]:
         if self._gain is None:
@@ -246,8 +253,9 @@ class LlmExtractor:
         gains = self._gain(window)
         return [i for i in sorted(range(len(window)), key=lambda i: (-gains[i], i)) if gains[i] > 0]
 
-    def _quota(self, size: int) -> int:
-        return size if self.budget.share is None else int(self.budget.share * size + 1e-9)
+    def _quota(self, seen: int, used: int) -> int:
+        """How many more may be asked when a share of the products seen so far may be: small windows add up."""
+        return seen if self.budget.share is None else max(0, int(self.budget.share * seen + 1e-9) - used)
 
     def _reading(self, product: Product) -> Reading:
         kind = product.text("category") or product.text("product_type")
@@ -337,7 +345,14 @@ def _known_value(attribute: str, value: str) -> str:
     return next((term.value for term in terms() if term.words == words), value) if terms else value
 
 
-def build_llm(products: Sequence[Product] = (), config: LlmConfig | None = None, cache: Path | None = None) -> LlmExtractor:
+def build_llm(
+    products: Sequence[Product] = (),
+    config: LlmConfig | None = None,
+    cache: Path | None = None,
+    budget: str | None = None,
+    gain: Gain | None = None,
+    progress: Progress = SILENT,
+) -> LlmExtractor:
     """The extractor of the registry: the model of `CLEW_LLM_*` (or of a configuration), answers kept in the workspace.
 
     Args:
@@ -345,6 +360,8 @@ def build_llm(products: Sequence[Product] = (), config: LlmConfig | None = None,
         config: the environment's when not given.
         cache: folder of answers; when not given `CLEW_LLM_CACHE`, else that of the workspace `CLEW_WORKSPACE` (default ./clew-data) if
             there is one.
+        budget: of `--llm-budget`; the configuration's when not given.
+        gain, progress: as of `LlmExtractor`.
 
     Raises:
         EngineError: no model is configured.
@@ -358,9 +375,11 @@ def build_llm(products: Sequence[Product] = (), config: LlmConfig | None = None,
     if cache is None:
         cache = Path(config.cache) if config.cache else workspace / "cache" / "llm" if workspace.is_dir() else None
     return LlmExtractor(
-        language_model(config),
+        language_model(config, progress.note),
         shots=config.shots,
-        budget=Budget.parse(config.budget) if config.budget else NO_LIMIT,
+        budget=Budget.parse(limit) if (limit := budget or config.budget) else NO_LIMIT,
         prices=prices,
         cache=cache,
+        gain=gain,
+        progress=progress,
     )

@@ -11,7 +11,7 @@ from typing import Any
 from extraction.llm_align import Refusal
 from extraction.llm_answer import Values, read_answer
 from extraction.llm_budget import Ledger
-from extraction.llm_cache import AnswerCache, prompt_digest
+from extraction.llm_cache import AnswerCache, MemoryCache, prompt_digest
 from extraction.llm_model import NOTHING, Completion, LanguageModel, Message, NoAnswerError, Schema, Usage
 
 TRIES = 2  # an answer that cannot be read is asked for once more, with the reason
@@ -67,10 +67,10 @@ class Asker:
     Args:
         model: answers.
         ledger: keeps the budget.
-        cache: answers kept on disk; None for none.
+        cache: where answers are kept.
     """
 
-    def __init__(self, model: LanguageModel, ledger: Ledger, cache: AnswerCache | None = None) -> None:
+    def __init__(self, model: LanguageModel, ledger: Ledger, cache: AnswerCache | MemoryCache) -> None:
         self.model = model
         self.ledger = ledger
         self.cache = cache
@@ -79,8 +79,8 @@ class Asker:
         self._lock = threading.Lock()
 
     def kept(self, question: Question) -> Answer | None:
-        """The answer that is on disk, or None."""
-        found = self.cache.get(self._digest(question)) if self.cache else None
+        """The answer that is kept, or None."""
+        found = self.cache.get(self._digest(question))
         if found is None:
             return None
         values = read_answer(found.text, question.attributes)
@@ -172,7 +172,7 @@ class Asker:
         values = read_answer(completion.text, question.attributes)
         if isinstance(values, Refusal):
             return Answer(Refusal.CUT_OFF if completion.finish == "length" else values, completion.usage)
-        if self.cache is not None and not completion.cached:
+        if not completion.cached:
             self.cache.put(self._digest(question), completion)
         return Answer(values, completion.usage)
 

@@ -104,6 +104,31 @@ def _completion(entry: Any) -> Completion:
     return Completion(str(entry["text"]), Usage(int(read), int(written), bool(estimated)), entry["finish"], cached=True)
 
 
+class MemoryCache:
+    """Answers of this process alone, the oldest forgotten first: what is read twice (facts, then quantities) is asked once.
+
+    Args:
+        size: answers that are held.
+    """
+
+    def __init__(self, size: int = 50_000) -> None:
+        self.size = size
+        self._answers: dict[str, Completion] = {}
+        self._lock = threading.Lock()
+
+    def get(self, digest: str) -> Completion | None:
+        """The answer of that digest, or None."""
+        with self._lock:
+            return self._answers.get(digest)
+
+    def put(self, digest: str, answer: Completion) -> None:
+        """Hold an answer."""
+        with self._lock:
+            self._answers[digest] = replace(answer, cached=True)
+            if len(self._answers) > self.size:
+                del self._answers[next(iter(self._answers))]
+
+
 class CachedModel:
     """A model that is only asked what it was not asked before.
 
@@ -112,7 +137,7 @@ class CachedModel:
         cache: where its answers are kept.
     """
 
-    def __init__(self, model: LanguageModel, cache: AnswerCache) -> None:
+    def __init__(self, model: LanguageModel, cache: AnswerCache | MemoryCache) -> None:
         self.model = model
         self.cache = cache
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -77,8 +77,12 @@ class LlmConfig(Section):
         return validated(cls, data, "the language model's configuration ([extraction.llm] and CLEW_LLM_*)")
 
 
-def language_model(config: LlmConfig) -> LanguageModel:
+def language_model(config: LlmConfig, note: Callable[[str], None] = lambda message: None) -> LanguageModel:
     """The model that a configuration names: recorded answers, an endpoint, or a local folder.
+
+    Args:
+        config: names it.
+        note: hears when an endpoint has to be asked in a looser form.
 
     Raises:
         EngineError: none is named.
@@ -91,7 +95,7 @@ def language_model(config: LlmConfig) -> LanguageModel:
     if config.base_url and config.model:
         from extraction.llm_http import EndpointModel
 
-        return EndpointModel(config)
+        return EndpointModel(config, note=note)
     if config.base_url:
         raise InputError(f"No model is named for {config.base_url}.", "Set CLEW_LLM_MODEL to one that the endpoint serves.")
     if config.model:

@@ -129,6 +129,17 @@ def test_a_share_of_the_titles_is_asked_and_the_plan_says_so_before() -> None:
     assert asked.report.to_dict()["tokens"]["prompt"] == 1000
 
 
+def test_a_share_holds_over_small_batches_and_nothing_is_asked_twice() -> None:
+    model = Scripted({})
+    asked = LlmExtractor(model, shots=0, budget=Budget(share=0.25))
+    for product in shop(20):
+        list(asked.extract([product]))
+    assert asked.report.asked == len(model.prompts) == 5
+    free = LlmExtractor(Scripted({}), shots=0)
+    assert list(free.extract(shop(5))) == list(free.extract(shop(5)))
+    assert free.report.asked == 5 and free.report.kept == 5
+
+
 def test_tokens_and_money_are_kept_to() -> None:
     tokens = LlmExtractor(Scripted({}, Usage(300, 20)), shots=0, budget=Budget(tokens=5000))
     list(tokens.extract(shop(50)))
@@ -148,6 +159,7 @@ def test_the_greatest_gain_goes_first_and_nothing_without_gain() -> None:
     found = list(asked.extract(products))
     assert [json.loads(p[-1].content)["title"].split()[0] for p in model.prompts] == ["Brand7", "Brand2", "Brand4"]
     assert [i for i, m in enumerate(found) if m] == [2, 4, 7]
+    assert asked.plan(products).kept == 3 and asked.plan(products).asked == 0
     few = LlmExtractor(Scripted({}), shots=0, budget=Budget(share=0.2), gain=lambda window: [gains.get(p.key, 0.0) for p in window])
     assert [i for i, m in enumerate(few.extract(products)) if m] == [2, 7]
 

@@ -105,14 +105,14 @@ def test_retries_are_bounded() -> None:
         ({"Retry-After": "0"}, 0, 0),
         ({"retry-after-ms": "1500"}, 1.5, 1.5),
         ({"Retry-After": "soon"}, 0.5, 0.625),
-        ({"Retry-After": email.utils.formatdate(time.time() + 20, usegmt=True)}, 5, 21),
+        ({"Retry-After": email.utils.formatdate(time.time() + 900, usegmt=True)}, 300, 901),
         ({"Retry-After": email.utils.formatdate(0, usegmt=True)}, 0, 0),
     ],
 )
 def test_retry_after_is_kept_to(headers: dict[str, str], least: float, most: float) -> None:
     waits: list[float] = []
     with serving(error(429, "slow down", headers), GOOD) as server:
-        model(server, waits).complete(ASK)
+        model(server, waits, max_wait=1000.0).complete(ASK)
     assert least <= waits[0] <= most
 
 
@@ -132,7 +132,7 @@ def test_silence_ends_at_the_timeout(slow: Any) -> None:
         pytest.raises(NoAnswerError, match=r"no (whole )?answer within 0\.4 s|the connection broke|no connection"),
     ):
         model(server, timeout=0.4, attempts=2).complete(ASK)
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 15
 
 
 def test_a_body_without_end_is_not_read_to_it() -> None:

@@ -14,7 +14,7 @@ from extraction.llm import build_llm
 from extraction.llm_align import Refusal
 from extraction.llm_answer import Values, list_parts, read_answer
 from extraction.llm_budget import NO_LIMIT, Budget, Ledger, Prices
-from extraction.llm_cache import AnswerCache, CachedModel, prompt_digest
+from extraction.llm_cache import AnswerCache, CachedModel, MemoryCache, prompt_digest
 from extraction.llm_config import LlmConfig, language_model
 from extraction.llm_examples import ExampleIndex, shipped_examples
 from extraction.llm_http import EndpointModel
@@ -193,6 +193,13 @@ def test_any_caller_may_put_the_cache_before_a_model(tmp_path: Path) -> None:
     for _ in range(2):
         CachedModel(unsure, AnswerCache(tmp_path / "other")).complete(ASK)
     assert unsure.asked == 2, "a cut-off answer is not kept"
+
+
+def test_memory_forgets_the_oldest() -> None:
+    memory = MemoryCache(size=2)
+    for name in "abc":
+        memory.put(name, Completion(name, Usage()))
+    assert memory.get("a") is None and memory.get("c") == Completion("c", Usage(), cached=True)
 
 
 # Record and replay
