@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kg.errors import StateError, UsageError
 from kg.progress import SILENT, Progress
 from kg.store import GraphStore, Limits, engine_graph
@@ -27,20 +29,24 @@ def open_embedded(workspace: Workspace, locked: bool = False, limits: Limits | N
         EngineError: kglite is not there or does not start.
     """
     truth = Truth(workspace.open().graph)
-    digest = truth.digest
-    path = workspace.cache / f"embedded-{digest.removeprefix('sha256:')[:16]}.kgl"
+    path = _file(workspace, truth.digest)
     if not path.exists():
-        _build(truth, workspace, digest, progress)
+        path = _build(truth, workspace, progress)
     memory_mb = (limits or Limits()).memory_mb
     store = EmbeddedStore(path, locked, memory_mb)
-    store.set_digest(digest)
+    store.set_digest(truth.digest)
     return store
 
 
-def _build(truth: Truth, workspace: Workspace, digest: str, progress: Progress) -> None:
-    graph = engine_graph(truth.tables(), digest)
+def _file(workspace: Workspace, digest: str) -> Path:
+    return workspace.cache / f"embedded-{digest.removeprefix('sha256:')[:16]}.kgl"
+
+
+def _build(truth: Truth, workspace: Workspace, progress: Progress) -> Path:
+    tables = truth.tables()
+    graph = engine_graph(tables, truth.digest)
     workspace.cache.mkdir(parents=True, exist_ok=True)
-    path = workspace.cache / f"embedded-{digest.removeprefix('sha256:')[:16]}.kgl"
+    path = _file(workspace, truth.digest)
     with EmbeddedStore() as building:
         synchronise(building, graph, progress, batch_rows=_WHOLE)
         if building.counts() != graph.counts():
@@ -49,6 +55,7 @@ def _build(truth: Truth, workspace: Workspace, digest: str, progress: Progress) 
     for other in workspace.cache.glob("embedded-*.kgl"):
         if other != path:
             other.unlink(missing_ok=True)
+    return path
 
 
 def open_store(workspace: Workspace, address: str | None = None, progress: Progress = SILENT) -> GraphStore:

@@ -137,12 +137,21 @@ class Truth:
         return found
 
     def tables(self) -> GraphTables:
-        """The whole graph, every part checked.
+        """The whole graph, every part checked. A writer that commits meanwhile is followed: the graph is then the new one.
 
         Raises:
             StateError: the truth is not there or damaged.
         """
+        while True:
+            digest = self.digest
+            try:
+                return self._tables()
+            except StateError:
+                self.__dict__.pop("manifest", None)
+                if self.digest == digest:
+                    raise
 
+    def _tables(self) -> GraphTables:
         def stored(name: str, schema: pa.Schema, *order: str) -> pa.Table:
             table = self.table(name, schema)
             return table.take(sort_order(table, *order)).combine_chunks()
@@ -207,6 +216,7 @@ class Truth:
             raise
         digest = _digest(described, tables.timed)
         if self.exists and self.digest == digest:
+            self._sweep()  # what a writer left that died after its commit
             return Written(digest, 0)
         for folder in {path.parent for path in written} | {self.folder}:
             _sync(folder)

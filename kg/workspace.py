@@ -114,12 +114,13 @@ class Workspace:
         from kg.truth import Truth
 
         truth = Truth(self.graph)
-        digest = truth.digest
-        folder = self.cache / "snapshot" / digest.removeprefix("sha256:")[:16]
-        kept = open_snapshot(folder, digest)
+        kept = open_snapshot(self._snapshot_folder(truth.digest), truth.digest)
         if kept is not None:
             return kept
-        built = snapshot_of_tables(truth.tables(), digest)
+        tables = truth.tables()
+        digest = truth.digest  # asked again: a writer may have committed meanwhile
+        folder = self._snapshot_folder(digest)
+        built = snapshot_of_tables(tables, digest)
         try:
             save_snapshot(built, folder)
         except OSError as error:
@@ -131,3 +132,6 @@ class Workspace:
             if other != folder:
                 shutil.rmtree(other, ignore_errors=True)
         return open_snapshot(folder, digest) or built
+
+    def _snapshot_folder(self, digest: str) -> Path:
+        return self.cache / "snapshot" / digest.removeprefix("sha256:")[:16]

@@ -178,6 +178,21 @@ def test_what_a_dead_writer_left_is_swept(graph: Path) -> None:
     assert not (graph / "nodes" / "Gone").exists()
 
 
+def test_a_reader_follows_a_writer_that_commits_meanwhile(graph: Path) -> None:
+    reader = Truth(graph)
+    assert reader.counts("nodes")["Product"] == 7  # the reader has read the old manifest
+    tables = example_tables()
+    Truth(graph).write(GraphTables(tables.products.slice(1), {}, tables.events.slice(0, 0)))
+    assert reader.tables().products.num_rows == 6
+    assert reader.digest == Truth(graph).digest
+
+
+def test_what_a_writer_left_that_died_after_its_commit_is_swept(graph: Path) -> None:
+    (graph / "events" / "000-old.parquet").write_text("x")
+    assert Truth(graph).write(example_tables()).parts_written == 0
+    assert not (graph / "events" / "000-old.parquet").exists()
+
+
 def test_a_full_disk_leaves_the_truth_as_it_was(graph: Path) -> None:
     """RLIMIT_FSIZE makes every write beyond some bytes fail, as a full disk does."""
     before, digest = set(files(graph)), Truth(graph).digest
