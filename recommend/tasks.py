@@ -128,9 +128,22 @@ def _catalogue(protocol: Protocol, progress: Progress) -> tuple[list[Product], l
         for found in source.facts(products):
             facts += found
             advance(1)
+    stated = Rejects()
     for triples in protocol.triples:
-        facts += read_triples(triples.files, triples, rejects)
+        facts += read_triples(triples.files, triples, stated)
+    if stated.count:
+        first = stated.first[0]
+        progress.note(f"{stated.count} triples were left out, such as {first['file']}, line {first['line']}: {first['reason']}.")
     return products, facts
+
+
+def _refuse(rejects: Rejects, what: str) -> None:
+    if rejects.count:
+        first = rejects.first[0]
+        raise InputError(
+            f"{rejects.count} {what} of a protocol file cannot be taken; {first['file']}, line {first['line']}: {first['reason']}.",
+            "A benchmark that leaves rows out measures something else; mend the file.",
+        )
 
 
 class _Untitled(Rejects):
@@ -165,12 +178,7 @@ class _Reader:
 
         rejects = Rejects()
         table = read_events(list(files), self._mapping, rejects, self._known)
-        if rejects.count:
-            first = rejects.first[0]
-            raise InputError(
-                f"{rejects.count} events of a protocol file cannot be taken; {first['file']}, line {first['line']}: {first['reason']}.",
-                "A benchmark that leaves rows out measures something else; mend the file.",
-            )
+        _refuse(rejects, "events")
         return table
 
 
