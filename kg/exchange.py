@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
+
+import pyarrow as pa
 
 from kg.align import Changes
 from kg.digest import digest_bytes
 from kg.errors import InputError, StateError, UsageError
 from kg.merge import compare
-from kg.ontology import Label, relation
+from kg.ontology import Family, Label, relation
 from kg.progress import SILENT, Progress
 from kg.store import EngineGraph, GraphStore, engine_graph
 from kg.sync import synchronise
@@ -65,14 +67,27 @@ def without_users(tables: GraphTables) -> GraphTables:
 
 def graph_to_hold(truth: Truth, with_users: bool = True) -> EngineGraph:
     """What an engine should hold of the truth; without users it goes by a digest of its own, so that the two are never taken for one."""
-    digest = truth.digest if with_users else digest_bytes(truth.digest.encode(), b"without users")
-    return engine_graph(truth.tables(), digest, with_users)
+    return engine_graph(truth.tables(), truth.digest if with_users else _bare(truth.digest), with_users)
+
+
+def _bare(digest: str) -> str:
+    return digest_bytes(digest.encode(), b"without users")
+
+
+def with_derived(graph: EngineGraph, derived: Mapping[str, pa.Table]) -> EngineGraph:
+    """The graph with edges that a model found; its digest speaks of both."""
+    parts = [part.encode() for name, table in sorted(derived.items()) for part in (name, content_digest(table))]
+    return EngineGraph(digest_bytes(graph.digest.encode(), *parts), graph.nodes, {**graph.edges, **derived})
 
 
 def held_graph(store: GraphStore, truth: Truth) -> EngineGraph:
-    """What an engine should hold by its own word: the whole graph, or the one without users."""
-    bare = graph_to_hold(truth, with_users=False)
-    return bare if store.digest() == bare.digest else graph_to_hold(truth)
+    """What an engine should hold, for `verify`: with or without users as it is; of what a model found, the truth says nothing."""
+    held, digest = store.counts(), store.digest()
+    # With edges of a model, the digest is one that the truth cannot know: then what is there decides.
+    bare = digest == _bare(truth.digest) or (digest not in (None, truth.digest) and str(Label.USER) not in held.nodes)
+    graph = graph_to_hold(truth, with_users=not bare)
+    derived = [relation(name) for name in held.edges if relation(name).family is Family.DERIVED]
+    return EngineGraph(graph.digest, graph.nodes, {**graph.edges, **{rel.name: store.scan_edges(rel) for rel in derived}})
 
 
 def bring_up_to_date(store: GraphStore, graph: EngineGraph, progress: Progress = SILENT) -> Changes:

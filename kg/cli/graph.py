@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kg.cli.common import Session, command_options
-from kg.cli.graph_exchange import export_command, import_command, sync_command
+from kg.cli.graph_exchange import export_command, import_command, make_sync_command
 
 if TYPE_CHECKING:
+    from kg.cli.graph_exchange import Derived
     from kg.config import Config
     from kg.ingest import FactSourceFactory, IngestReport
     from kg.workspace import Workspace
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     Extraction = Callable[[Workspace, str], tuple[FactSourceFactory, Any]]
 
 
-def make_graph_group(extraction: Extraction) -> click.Group:
+def make_graph_group(extraction: Extraction, derived: Derived | None = None) -> click.Group:
     """The group `graph` with an extractor in it.
 
     Args:
         extraction: called only when an ingest needs it, so that looking at a graph loads no extractor.
+        derived: edges that a model found, for `sync --with-model`.
     """
 
     @click.group()
@@ -32,7 +34,7 @@ def make_graph_group(extraction: Extraction) -> click.Group:
         """Build, see, check and move the graph."""
 
     graph.add_command(_ingest_command(extraction))
-    for command in (stats, show_node, validate_graph, verify_engine, sync_command, export_command, import_command):
+    for command in (stats, show_node, validate_graph, verify_engine, make_sync_command(derived), export_command, import_command):
         graph.add_command(command)
     return graph
 

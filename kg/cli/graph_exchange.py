@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kg.cli.common import Session, command_options
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from kg.progress import Progress
+    from kg.workspace import Workspace
+
+    Derived = Callable[[Workspace, Progress], Mapping[str, pa.Table]]
 
 
 @click.command(name="export")
@@ -44,27 +54,49 @@ def import_command(session: Session, path: Path, replace_graph: bool) -> None:
     session.emit(done.to_dict(), lambda: f"Nodes and edges: {counted}\n{done.digest[:19]}…")
 
 
-@click.command(name="sync")
-@click.option("--to", "address", required=True, help="bolt://host:7687, neo4j://…, also +s and +ssc.")
-@click.option("--without-users", is_flag=True, help="A graph that carries no person; takes out those that are there.")
-@command_options
-def sync_command(session: Session, address: str, without_users: bool) -> None:
-    """Bring a Neo4j server up to date; only what differs is written, the second time nothing."""
-    import time
+def make_sync_command(derived: Derived | None) -> click.Command:
+    """The command `sync`.
 
-    from kg.exchange import bring_up_to_date, graph_to_hold
-    from kg.stores.neo4j import Neo4jStore
-    from kg.truth import Truth
-    from kg.workspace import Workspace
+    Args:
+        derived: edges that the workspace's model found, by relation; None where there are no models (then --with-model is refused).
+    """
 
-    graph = graph_to_hold(Truth(Workspace(session.workspace).open().graph), not without_users)
-    store = Neo4jStore(address)
-    started = time.perf_counter()
-    try:
-        changes = bring_up_to_date(store, graph, session.progress())
-    finally:
-        store.close()
-    seconds = time.perf_counter() - started
-    document = {"schema_version": 1, "digest": graph.digest, "engine": address, "changes": changes.to_dict(), "seconds": round(seconds, 3)}
-    counted = ", ".join(f"{n:,} {word}" for word, n in changes.to_dict().items())
-    session.emit(document, lambda: f"Nodes and edges: {counted}  ({seconds:.1f} s)")
+    @click.command(name="sync")
+    @click.option("--to", "address", required=True, help="bolt://host:7687, neo4j://…, also +s and +ssc.")
+    @click.option("--with-model", is_flag=True, help="Also the edges between products that explanations use (CO_BOUGHT, SIMILAR_TEXT, …).")
+    @click.option("--without-users", is_flag=True, help="A graph that carries no person; takes out those that are there.")
+    @command_options
+    def sync(session: Session, address: str, with_model: bool, without_users: bool) -> None:
+        """Bring a Neo4j server up to date; only what differs is written, the second time nothing."""
+        import time
+
+        from kg.errors import UsageError
+        from kg.exchange import bring_up_to_date, graph_to_hold, with_derived
+        from kg.stores.neo4j import Neo4jStore
+        from kg.truth import Truth
+        from kg.workspace import Workspace
+
+        workspace = Workspace(session.workspace).open()
+        graph = graph_to_hold(Truth(workspace.graph), not without_users)
+        if with_model:
+            if derived is None:
+                raise UsageError("There are no models here.", "Leave --with-model out.")
+            graph = with_derived(graph, derived(workspace, session.progress()))
+        store = Neo4jStore(address)
+        started = time.perf_counter()
+        try:
+            changes = bring_up_to_date(store, graph, session.progress())
+        finally:
+            store.close()
+        seconds = time.perf_counter() - started
+        document = {
+            "schema_version": 1,
+            "digest": graph.digest,
+            "engine": address,
+            "changes": changes.to_dict(),
+            "seconds": round(seconds, 3),
+        }
+        counted = ", ".join(f"{n:,} {word}" for word, n in changes.to_dict().items())
+        session.emit(document, lambda: f"Nodes and edges: {counted}  ({seconds:.1f} s)")
+
+    return sync

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 from kg.cli.graph import make_graph_group
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
     from kg.ingest import FactSourceFactory
+    from kg.progress import Progress
     from kg.workspace import Workspace
 
 
@@ -24,4 +29,11 @@ def _price(text: str, currency: str | None = None) -> Any:
     return parse_price(text, currency)
 
 
-graph = make_graph_group(_extraction)
+def _derived(workspace: Workspace, progress: Progress) -> Mapping[str, pa.Table]:
+    from recommend.derived import derived_edges
+    from recommend.scorer import Scorer
+
+    return derived_edges(Scorer.open(workspace), progress)
+
+
+graph = make_graph_group(_extraction, _derived)

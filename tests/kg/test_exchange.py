@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from kg.cli.graph_exchange import export_command, import_command, sync_command
+from kg.cli.graph_exchange import export_command, import_command, make_sync_command
 from kg.errors import InputError, StateError, UsageError
 from kg.exchange import FORMATS, export_graph, graph_to_hold, import_graph
 from kg.model import Product
@@ -122,6 +122,13 @@ def test_the_commands(workspace: Workspace, tmp_path: Path) -> None:
     assert run(import_command, [f"{out}/graph.rdf", "-w", to]).exit_code == 1
 
 
-def test_sync_to_another_kind_of_address(workspace: Workspace) -> None:
-    done = CliRunner().invoke(sync_command, ["--to", "http://localhost:7474", "-w", str(workspace.path)], env={"CLEW_NEO4J_PASSWORD": "x"})
-    assert done.exit_code == 2 and "is not the address of a Neo4j" in done.stderr
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--to", "http://localhost:7474"], "is not the address of a Neo4j"),
+        (["--to", "bolt://localhost", "--with-model"], "no models here"),
+    ],
+)
+def test_sync_refuses(workspace: Workspace, arguments: list[str], message: str) -> None:
+    done = CliRunner().invoke(make_sync_command(None), [*arguments, "-w", str(workspace.path)], env={"CLEW_NEO4J_PASSWORD": "x"})
+    assert done.exit_code == 2 and message in done.stderr

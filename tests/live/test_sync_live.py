@@ -91,3 +91,30 @@ def test_a_graph_without_people(neo4j: Server, asked: Callable[..., Any], worksp
 
 def test_without_users_is_the_same_as_a_truth_without_events(shop: GraphTables, tmp_path: Path) -> None:
     assert without_users(shop).users.num_rows == 0 and without_users(shop).products.equals(shop.products)
+
+
+def test_edges_of_a_model_come_and_go(neo4j: Server, small_shop: Path) -> None:
+    from click.testing import CliRunner
+
+    from recommend.cli import cli
+
+    def ask(*arguments: str) -> Any:
+        done = CliRunner().invoke(cli, [*arguments, "-w", str(small_shop), "--json"])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    with_model = ask("graph", "sync", "--to", neo4j.uri, "--with-model")
+    assert (
+        ask("graph", "sync", "--to", neo4j.uri, "--with-model")["changes"]["unchanged"]
+        == with_model["changes"]["new"] + with_model["changes"]["unchanged"]
+    )
+    assert ask("graph", "verify", "--store", neo4j.uri)["faults"] == []
+    store = Neo4jStore(neo4j.uri)
+    found = store.run("MATCH (a:Product)-[r:SIMILAR_TEXT]->(b:Product) RETURN a.key, b.key, r.words, r.derived, r.count LIMIT 50").rows
+    assert len(found) == 50 and all(derived is True and count is None for *_, derived, count in found)
+    assert any(words for _, _, words, _, _ in found)
+    counts = store.run("MATCH (:Product)-[r:CO_BOUGHT]->(:Product) RETURN count(r), min(r.count)").rows
+    assert counts[0][0] > 0 and (counts[0][1] is None or counts[0][1] >= 5)
+    ask("graph", "sync", "--to", neo4j.uri)
+    assert "SIMILAR_TEXT" not in store.counts().edges
+    store.close()
