@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kg.tables import first_of_groups, sort_order
+from kg.tables import ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,14 @@ class Changes:
 
 def group_ids(table: pa.Table, *columns: str) -> NDArray[np.int64]:
     """A number for each distinct combination of some columns (int64 [n])."""
-    order = sort_order(table, *columns)
+    keys = [ranks(table.column(name)) for name in columns]
+    order = np.lexsort(keys[::-1]) if table.num_rows else np.empty(0, np.int64)
+    starts = np.zeros(table.num_rows, np.int64)
+    for key in keys:
+        placed = key[order]
+        starts[1:] |= placed[1:] != placed[:-1]
     found = np.empty(table.num_rows, np.int64)
-    found[order] = np.cumsum(first_of_groups(table.take(order), *columns)) - 1
+    found[order] = np.cumsum(starts)
     return found
 
 

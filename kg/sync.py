@@ -68,6 +68,8 @@ def synchronise(store: GraphStore, graph: EngineGraph, progress: Progress = SILE
 
 def _difference(old: pa.Table, new: pa.Table, *keys: str) -> tuple[pa.Table, pa.Table, Changes]:
     """Rows to write, rows to remove, and how many of each kind."""
+    if not old.num_rows:
+        return new, old, Changes(new=new.num_rows)
     places = align(old, new, *keys)
     met = np.flatnonzero(places >= 0)
     same = equal_rows(old.take(places[met]), new.take(met))

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kg.errors import EngineError, InputError, StateError
 from kg.ontology import RELATIONS, Label, Relation, relation
@@ -165,12 +166,12 @@ class EmbeddedStore:
     def upsert_edges(self, rel: Relation, rows: pa.Table) -> None:
         """See `GraphStore`."""
         for label, column in ((rel.source, "source_key"), (rel.target, "target_key")):
-            missing = set(rows.column(column).to_pylist()) - self._keys(label)
+            missing = set(pc.unique(rows.column(column)).to_pylist()) - self._keys(label)
             if missing:
                 raise StateError(f"{rel.name} cannot end at the {label} {min(missing)!r}: there is none.", "Write nodes before edges.")
         held = dict(self.counts().edges).get(str(rel.name), 0)
-        pairs = zip(rows.column("source_key").to_pylist(), rows.column("target_key").to_pylist(), strict=True)
-        if not held and len(set(pairs)) == rows.num_rows:
+        pairs = rows.group_by(["source_key", "target_key"]).aggregate([])
+        if not held and pairs.num_rows == rows.num_rows:
             head = {"op": "add_edges", "relation": str(rel.name), "source": str(rel.source), "target": str(rel.target)}
             report = self._ask(head, rows)[0]
             if report["stubs"] or report["created"] != rows.num_rows:
