@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from gnn.config import GnnConfig
 from gnn.embeddings import ItemEdges
 from gnn.features import TextFeatures
-from gnn.layers import Operator, WeightedSum, principal
+from gnn.layers import Operator, WeightedSum, orthogonal
 
-START = 0.01  # standard deviation of entities and identities at the start
+START = 0.001  # standard deviation of entities and identities at the start
+TEXT_SCALE = 2.0  # of text features in the fit: Adam moves every parameter alike, so this is how much text outweighs identity
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +28,8 @@ class Inputs:
     """What both sides read, on the device.
 
     Args:
-        dense: float32 [n_items, d_text].
-        words: operator [n_items, n_words], TF-IDF.
+        dense: float32 [n_items, d_text], times TEXT_SCALE.
+        words: operator [n_items, n_words], TF-IDF times TEXT_SCALE.
         basis: float32 [n_words, k].
         projected: float32 [n_items, k], TF-IDF times basis.
         edges: for each relation, edge_index (int64 [2, m], entity row, item row) and Â (float32 [m]).
@@ -57,10 +58,10 @@ class Inputs:
             index = np.stack([edges.entity_rows[wanted], places[of_edge[wanted]]]).astype(np.int64)
             by_relation.append((torch.from_numpy(index).to(device), torch.from_numpy(edges.weights[wanted]).to(device)))
         return cls(
-            torch.from_numpy(np.array(features.dense[item_rows])).to(device),
-            Operator(features.words[item_rows], device) if features.words.shape[1] else None,
+            torch.from_numpy(np.array(features.dense[item_rows]) * np.float32(TEXT_SCALE)).to(device),
+            Operator(features.words[item_rows] * np.float32(TEXT_SCALE), device) if features.words.shape[1] else None,
             torch.from_numpy(np.array(features.word_basis)).to(device),
-            torch.from_numpy(np.asarray(features.words[item_rows] @ features.word_basis, np.float32)).to(device),
+            torch.from_numpy(np.asarray(features.words[item_rows] @ features.word_basis * TEXT_SCALE, np.float32)).to(device),
             tuple(by_relation),
         )
 
@@ -133,7 +134,7 @@ class Tower(nn.Module):
             touched[index[0].cpu()] = 1.0
         device = inputs.dense.device
         start = (
-            principal(torch.cat([inputs.dense, inputs.projected], 1), config.dim).to(device),
+            orthogonal(inputs.dense.shape[1] + inputs.basis.shape[1], config.dim, generator).to(device),
             (small[0] * touched).to(device),
             small[1].to(device),
         )

@@ -71,22 +71,10 @@ class WeightedSum(MessagePassing):  # type: ignore[misc]
         return x_j * edge_weight.unsqueeze(-1)
 
 
-def principal(features: Tensor, dim: int) -> Tensor:
-    """The `dim` directions in which features vary most, as orthonormal columns (float32 [d, dim]).
-
-    Of the orthogonal maps to `dim` dimensions it is the one that keeps inner products best; columns beyond the features' own
-    dimension are zero.
-
-    Args:
-        features: float [n, d].
-    """
-    d = features.shape[1]
-    start = torch.zeros(d, dim, dtype=torch.float64)
-    if d == 0:
-        return start.to(torch.float32)
-    wide = features.double()
-    _, directions = torch.linalg.eigh((wide.T @ wide).cpu())
-    kept = directions.flip(1)[:, :dim]
-    signs = torch.sign(kept.gather(0, kept.abs().argmax(0, keepdim=True)))  # an eigenvector's sign is arbitrary
-    start[:, : kept.shape[1]] = kept * torch.where(signs == 0, 1.0, signs)
-    return start.to(torch.float32)
+def orthogonal(n_rows: int, n_columns: int, generator: torch.Generator) -> Tensor:
+    """A matrix with orthonormal columns (or rows, if it is wide), drawn by QR of a Gaussian (float32 [n_rows, n_columns])."""
+    wide = n_rows < n_columns
+    shape = (n_columns, n_rows) if wide else (n_rows, n_columns)
+    basis, triangle = torch.linalg.qr(torch.randn(shape, generator=generator, dtype=torch.float64))
+    basis = basis * torch.sign(torch.diagonal(triangle))
+    return cast(Tensor, (basis.T if wide else basis).contiguous().to(torch.float32))

@@ -17,7 +17,7 @@ from gnn.batches import Batch, Batches
 from gnn.checkpoint import Best, Checkpoint
 from gnn.config import GnnConfig
 from gnn.embeddings import COMPONENTS, EmbeddingTable, ItemEdges, TowerSide, check_finite
-from gnn.encoder import Inputs, Side, Tower
+from gnn.encoder import TEXT_SCALE, Inputs, Side, Tower
 from gnn.features import TextFeatures
 from gnn.layers import Operator
 from gnn.losses import history_softmax
@@ -195,8 +195,8 @@ def _table(
         for name, side in (("source", tower.source), ("target", tower.target)):
             components[name], norms = _components(side, inputs, known_rows)
             sides[name] = TowerSide(
-                _array(side.text_map),
-                _array(side.word_vectors(inputs)),
+                _array(side.text_map * TEXT_SCALE),
+                _array(side.word_vectors(inputs) * TEXT_SCALE),
                 _array(side.entity_vectors),
                 _array(side.relation_weights),
                 norms,
