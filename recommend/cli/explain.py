@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from recommend.result import Answer
     from recommend.service import Recommender
 
+QUERY = "paths"  # of the library: all paths between a person and a product
+
 
 @click.command()
 @click.argument("who_and_what", nargs=-1, metavar="[USER] ITEM")
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 @click.option("--all", "all_paths", is_flag=True, help="Every path, one by one.")
 @click.option("--check", "check", is_flag=True, help="Take the strongest fact out of the graph and rank again.")
 @click.option("--what-if", "what_if", metavar="FACT", help="The rank if one more fact held, such as MADE_OF=material:cotton.")
+@click.option("--cypher", "cypher", is_flag=True, help="The query that finds such paths in Neo4j Browser, parameters included.")
+@click.option("--out", "out", help="Draw it: .svg and .html files, with commas.")
 @click.option("--why-not", "why_not", is_flag=True, help="What is missing against the product on place k.")
 @click.option("-k", "k", type=int, help="The place of --why-not.  [default: 10]")
 @setting_options
@@ -31,6 +37,7 @@ def explain(session: Session, who_and_what: tuple[str, ...], history: str | None
     """Why ITEM is recommended to USER (or to a session): every part of the score."""
     from recommend.service import Recommender
 
+    files = _files(options["out"])
     wanted = 1 if history is not None else 2
     if len(who_and_what) != wanted:
         example = "clew explain --history KEY,KEY ITEM" if history is not None else "clew explain USER ITEM"
@@ -48,7 +55,41 @@ def explain(session: Session, who_and_what: tuple[str, ...], history: str | None
         _check(recommender, answer, document, extra)
     if options["what_if"] is not None:
         _what_if(recommender, answer, options["what_if"], document, extra)
+    if options["cypher"]:
+        _cypher(answer, document, extra)
+    for file in files:
+        _draw(answer, file)
     session.emit(document, lambda: _text(answer, extra))
+
+
+def _draw(answer: Answer, file: Path) -> None:
+    from recommend.draw import html, svg
+
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(svg(answer) if file.suffix == ".svg" else html(answer), encoding="utf-8")
+    part.replace(file)
+
+
+def _files(out: str | None) -> list[Path]:
+    files = [Path(name.strip()) for name in (out or "").split(",") if name.strip()]
+    for file in files:
+        if file.suffix not in (".svg", ".html"):
+            raise UsageError(f"{file} is neither .svg nor .html.", "Such as: --out why.svg,why.html")
+    return files
+
+
+def _cypher(answer: Answer, document: dict[str, Any], extra: list[RenderableType]) -> None:
+    from cypher.query import library
+    from recommend.cli.show import text
+
+    if answer.request.user_key is None:
+        raise UsageError("A session is not in the graph, so no query finds its paths.", "Ask for a user: clew explain USER ITEM --cypher")
+    query = library()[QUERY]
+    parameters = {"user": answer.request.user_key, "item": answer.items[0].item_key}
+    document["query"] = {"name": QUERY, "text": query.text, "parameters": parameters}
+    # A JSON string is a Cypher string: the same quotes and the same escapes.
+    set_first = [f":param {name} => {json.dumps(value)};" for name, value in parameters.items()]
+    extra += ["", *(text(line) for line in (*set_first, *query.text.strip().splitlines()))]
 
 
 def _text(answer: Answer, extra: list[RenderableType]) -> str:

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from kg.model import Evidence
 from kg.ontology import Label
+from recommend.draw import REST, chain, quotes
 from recommend.result import Answer, Buyer, Explanation, NewProductAnswer, Path, Recommendation
 from recommend.wording import entity_words, relation_words, short_title, shown
 
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
 BAR = 12  # columns of a bar
 MIN_WIDTH, MAX_WIDTH = 40, 100
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "CNY": "¥", "JPY": "¥"}
-_REST = {
-    "other_paths": "other paths, not shown",
-    "text": "likeness to the words themselves",
-    "popularity": "popularity, whoever asks",
-    "latent": "what nobody can name",
-    "baseline": "what the mean product gets",
-}
 
 
 def rendered(*parts: RenderableType, width: int | None = None) -> str:
@@ -162,7 +155,7 @@ def explanation_text(answer: Answer, extra: Iterable[RenderableType] = ()) -> st
         _branch(tree, path, widest)
     for name, value in item.explanation.rest.to_dict().items():
         if value:
-            tree.add(_line(value, widest, _REST[name], "dim"))
+            tree.add(_line(value, widest, REST[name], "dim"))
     who = answer.request.user_key or "this session"
     head = text(f"{short_title(item.title, limit=70)} for {who}: rank {item.rank}", "bold")
     return rendered(head, *notes, text(item.reason), "", tree, *extra)
@@ -171,11 +164,10 @@ def explanation_text(answer: Answer, extra: Iterable[RenderableType] = ()) -> st
 def _branch(tree: Tree, path: Path, widest: float) -> None:
     branch = tree.add(_line(path.contribution, widest, path_name(path), "bold"))
     branch.add(text(path.reason))
-    branch.add(text(_chain(path), "cyan"))
+    branch.add(text(chain(path), "cyan"))
     for other in path.also:
         branch.add(text(f"also from {short_title(other.node.name or other.node.key)} ({other.contribution:+.4f})", "cyan"))
-    quoted = [piece for edge in path.edges for piece in (edge.evidence, *edge.more_evidence) if piece is not None]
-    for quote in dict.fromkeys(_quote(piece) for piece in quoted):
+    for quote in quotes(path):
         branch.add(text(quote, "dim"))
 
 
@@ -190,23 +182,6 @@ def bar(value: float, widest: float) -> str:
     eighths = round(8 * BAR * min(abs(value) / widest, 1.0))
     full = "█" * (eighths // 8) + ("▏▎▍▌▋▊▉"[eighths % 8 - 1] if eighths % 8 else "")
     return full.ljust(BAR)
-
-
-def _chain(path: Path) -> str:
-    told = [_node(path, 0)]
-    for place, edge in enumerate(path.edges):
-        told.append(f"─{edge.relation}→" if edge.direction == "out" else f"←{edge.relation}─")
-        told.append(_node(path, place + 1))
-    return " ".join(told)
-
-
-def _node(path: Path, place: int) -> str:
-    node = path.nodes[place]
-    return short_title(node.name or node.key, limit=36)
-
-
-def _quote(evidence: Evidence) -> str:
-    return f"{evidence.field} reads “{evidence.text}” at {evidence.start} ({evidence.extractor}, {evidence.confidence:.0%} sure)"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> RenderableType:

@@ -1,0 +1,138 @@
+"""An explanation as a picture: self-contained HTML and SVG, for light and dark, with text for screen readers.
+
+Nothing is fetched and nothing runs: no script, no font, no link. What comes from outside is escaped.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from html import escape
+
+from recommend.result import Answer, Path
+from recommend.wording import entity_words, short_title, shown
+
+REST = {
+    "other_paths": "other paths, not shown",
+    "text": "likeness to the words themselves",
+    "popularity": "popularity, whoever asks",
+    "latent": "what nobody can name",
+    "baseline": "what the mean product gets",
+}
+_COLOURS = """:root { color-scheme: light dark; }
+.paper { fill: #ffffff; background: #ffffff; } .ink { fill: #1b1b1b; color: #1b1b1b; } .faint { fill: #5a5a5a; color: #5a5a5a; }
+.plus { fill: #2f7d4f; background: #2f7d4f; } .minus { fill: #b3402e; background: #b3402e; }
+@media (prefers-color-scheme: dark) {
+.paper { fill: #16181a; background: #16181a; } .ink { fill: #ececec; color: #ececec; } .faint { fill: #a8a8a8; color: #a8a8a8; }
+.plus { fill: #63b887; background: #63b887; } .minus { fill: #e07a68; background: #e07a68; } }"""
+_LAYOUT = """body { font: 16px/1.45 system-ui, sans-serif; margin: 0; } main { max-width: 46rem; margin: auto; padding: 1rem; }
+h1 { font-size: 1.25rem; } ol { list-style: none; padding: 0; } li { margin: 0 0 1rem; }
+.row { display: flex; gap: .6rem; align-items: center; } .value { font-variant-numeric: tabular-nums; width: 5.5rem; text-align: right; }
+.track { flex: 1; } .bar { height: .7rem; min-width: 1px; border-radius: 2px; } .what { padding-left: 6.1rem; }"""
+_WIDTH, _LINE, _BAR_X, _BAR_W, _TEXT_X = 760, 20, 110, 220, 110
+_COLUMNS = 82
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    value: float
+    name: str
+    lines: tuple[str, ...]
+
+
+def _bars(answer: Answer) -> list[_Bar]:
+    item = answer.items[0]
+    made = [_Bar(path.contribution, path.reason, (chain(path), *quotes(path))) for path in item.paths]
+    return made + [_Bar(value, REST[name], ()) for name, value in item.explanation.rest.to_dict().items() if value]
+
+
+def chain(path: Path) -> str:
+    """A path as one line of nodes and edges."""
+    told = [_name(path, 0)]
+    for place, edge in enumerate(path.edges):
+        told += [f"─{edge.relation}→" if edge.direction == "out" else f"←{edge.relation}─", _name(path, place + 1)]
+    return " ".join(told)
+
+
+def _name(path: Path, place: int) -> str:
+    node = path.nodes[place]
+    return short_title(entity_words(node.name or node.key), limit=40)
+
+
+def quotes(path: Path) -> list[str]:
+    """The evidence on a path, one line a piece."""
+    pieces = [piece for edge in path.edges for piece in (edge.evidence, *edge.more_evidence) if piece is not None]
+    return list(dict.fromkeys(f"{p.field} reads “{shown(p.text)}” at {p.start} ({p.extractor}, {p.confidence:.0%} sure)" for p in pieces))
+
+
+def _head(answer: Answer) -> tuple[str, str]:
+    item = answer.items[0]
+    who = answer.request.user_key or "this session"
+    return f"{short_title(item.title, limit=70)}, for {shown(who)}", f"Rank {item.rank}, score {item.score:.4f}. {item.reason}"
+
+
+def html(answer: Answer) -> str:
+    """One explanation as a page of its own.
+
+    Args:
+        answer: of `Recommender.explain`.
+    """
+    title, summary = (escape(text) for text in _head(answer))
+    bars = _bars(answer)
+    widest = max((abs(bar.value) for bar in bars), default=1.0) or 1.0
+    rows = "\n".join(_html_row(bar, widest) for bar in bars)
+    return (
+        f'<!doctype html>\n<html lang="{answer.request.lang}">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
+        f"<style>\n{_COLOURS}\n{_LAYOUT}\n</style>\n</head>\n"
+        f'<body class="paper ink">\n<main>\n<h1>{title}</h1>\n<p>{summary}</p>\n<ol>\n{rows}\n</ol>\n</main>\n</body>\n</html>\n'
+    )
+
+
+def _html_row(bar: _Bar, widest: float) -> str:
+    length = 100 * abs(bar.value) / widest
+    sign = "minus" if bar.value < 0 else "plus"
+    lines = "".join(f'<div class="what faint">{escape(line)}</div>' for line in bar.lines)
+    return (
+        f'<li><div class="row"><span class="value">{bar.value:+.4f}</span>'
+        f'<span class="track" aria-hidden="true"><span class="bar {sign}" style="display:block;width:{length:.1f}%"></span></span></div>'
+        f'<div class="what">{escape(bar.name)}</div>{lines}</li>'
+    )
+
+
+def svg(answer: Answer) -> str:
+    """One explanation as a picture; its title and description say in words what it shows.
+
+    Args:
+        answer: of `Recommender.explain`.
+    """
+    title, summary = _head(answer)
+    bars = _bars(answer)
+    widest = max((abs(bar.value) for bar in bars), default=1.0) or 1.0
+    parts: list[str] = []
+    y = _text(parts, title, 16, 30, "ink", "18", 70)
+    y = _text(parts, summary, 16, y + 4, "ink", "14", _COLUMNS + 12) + 10
+    for bar in bars:
+        length = max(1.0, _BAR_W * abs(bar.value) / widest)
+        sign = "minus" if bar.value < 0 else "plus"
+        parts.append(f'<text class="ink" x="{_BAR_X - 12}" y="{y}" text-anchor="end" font-size="13">{bar.value:+.4f}</text>')
+        parts.append(f'<rect class="{sign}" x="{_BAR_X}" y="{y - 10}" width="{length:.1f}" height="11" rx="2"/>')
+        y = _text(parts, bar.name, _TEXT_X, y + _LINE, "ink", "13", _COLUMNS)
+        for line in bar.lines:
+            y = _text(parts, line, _TEXT_X, y, "faint", "12", _COLUMNS + 8)
+        y += 10
+    said = "; ".join(f"{bar.value:+.4f}: {bar.name}" for bar in bars)
+    described = f'<title id="title">{escape(title)}</title>\n<desc id="desc">{escape(f"{summary} {said}")}</desc>'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {y}" role="img" aria-labelledby="title desc" '
+        f'font-family="system-ui, sans-serif">\n{described}\n'
+        f'<style>{_COLOURS}</style>\n<rect class="paper" width="100%" height="100%"/>\n' + "\n".join(parts) + "\n</svg>\n"
+    )
+
+
+def _text(parts: list[str], text: str, x: int, y: int, style: str, size: str, columns: int) -> int:
+    """Append a text, folded, and return where the next line may stand."""
+    for line in textwrap.wrap(text, columns) or [""]:
+        parts.append(f'<text class="{style}" x="{x}" y="{y}" font-size="{size}">{escape(line)}</text>')
+        y += _LINE
+    return y

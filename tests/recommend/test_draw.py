@@ -1,0 +1,68 @@
+"""Pictures of explanations: whole documents that fetch nothing, run nothing and say in words what they show."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from recommend.draw import html, svg
+
+
+@pytest.fixture
+def answer(toy):
+    return toy.recommender().explain("p03", user="u1")
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.opened.append(tag)
+        if tag not in ("meta",):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def test_the_page_is_whole_and_tells_every_part(answer) -> None:
+    page = Tags()
+    page.feed(html(answer))
+    assert page.open == []
+    text = " ".join(page.text)
+    for path in answer.items[0].paths:
+        assert path.reason in text
+        assert f"{path.contribution:+.4f}" in text
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_the_picture_is_xml_with_a_title_and_a_description(answer) -> None:
+    root = ET.fromstring(svg(answer))
+    space = {"s": "http://www.w3.org/2000/svg"}
+    assert "LEGO Friends Heartlake Cafe" in root.findtext("s:title", "", space)
+    described = root.findtext("s:desc", "", space)
+    assert all(path.reason in described for path in answer.items[0].paths)
+    height = float(root.attrib["viewBox"].split()[3])
+    assert all(float(text.attrib["y"]) <= height for text in root.iterfind("s:text", space))
+
+
+@pytest.mark.parametrize("draw", [html, svg])
+def test_nothing_is_fetched_or_run_and_nothing_from_outside_is_obeyed(answer, draw) -> None:
+    hostile = replace(answer.items[0], title='<script>alert(1)</script> "&\x1b[31m')
+    picture = draw(replace(answer, items=(hostile,)))
+    assert "<script" not in picture
+    assert "&lt;script&gt;" in picture
+    assert "\x1b" not in picture
+    assert not re.search(r"(?:href|src|url\()", picture)
+    assert "http" not in picture.replace("http://www.w3.org/2000/svg", "")
