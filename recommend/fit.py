@@ -231,8 +231,8 @@ def _recency(parts: Sequence[_Part], snapshot: GraphSnapshot, training: Training
 
 def _branch(found: Sequence[tuple[_Part, Task]], days: float | None, facts: dict[str, float], links: frozenset[str], training: Training):  # type: ignore[no-untyped-def]
     groups = [_groups(part, task, days, training) for part, task in found]
-    seen, seen_ndcg = fuse.search([group[True] for group in groups], fuse.START_SEEN, links)
-    unseen, unseen_ndcg = fuse.search([group[False] for group in groups], {**fuse.START_UNSEEN, **facts}, links)
+    seen, seen_ndcg = fuse.search([group[True] for group in groups], (fuse.WORDS_ALONE, fuse.START_SEEN), links)
+    unseen, unseen_ndcg = fuse.search([group[False] for group in groups], (fuse.WORDS_ALONE, {**fuse.START_UNSEEN, **facts}), links)
     people = [np.full(task.n_users, not part.slice.joint or task.name.split(",")[0] in part.slice.joint) for part, task in found]
     factor, delta, all_ndcg = fuse.joint([(group[True], group[False]) for group in groups], people, seen, unseen)
     weights = fuse.branch_weights(seen, unseen, factor, delta)

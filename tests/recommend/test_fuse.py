@@ -18,7 +18,7 @@ def group(random, informative, people=150, pool=60):
 
 def test_the_planted_view_is_found():
     random = np.random.default_rng(0)
-    weights, value = fuse.search([group(random, 0), group(random, 0)], {"bad": 1.0})
+    weights, value = fuse.search([group(random, 0), group(random, 0)], [{"bad": 1.0}])
     assert weights["good"] > 3 * weights.get("bad", 0.0)
     assert value > 0.6
 
@@ -26,14 +26,22 @@ def test_the_planted_view_is_found():
 def test_a_view_of_zeros_gets_no_weight():
     one = group(np.random.default_rng(0), 0)
     one.features[1] = 0
-    weights, _ = fuse.search([one], {"bad": 5.0, "good": 1.0})
+    weights, _ = fuse.search([one], [{"bad": 5.0, "good": 1.0}])
     assert "bad" not in weights
+
+
+def test_a_later_start_needs_more_than_luck():
+    random = np.random.default_rng(4)
+    one = group(random, 0)
+    one.features[1] = one.features[0] + random.normal(size=one.features[0].shape) * 0.01
+    weights, _ = fuse.search([one], [{"good": 1.0}, {"bad": 1.0}])
+    assert set(weights) == {"good"}
 
 
 def test_without_targets_the_start_stays():
     one = group(np.random.default_rng(0), 0)
     empty = fuse.Group(one.names, one.features, one.valid, np.zeros_like(one.targets), np.zeros(len(one.targets), np.int64))
-    assert fuse.search([empty], {"good": 2.0}) == ({"good": 2.0}, 0.0)
+    assert fuse.search([empty], [{"bad": 1.0}, {"good": 2.0}]) == ({"good": 2.0}, 0.0)
 
 
 def test_a_tie_counts_against_the_target():
