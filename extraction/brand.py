@@ -80,11 +80,12 @@ class BrandFinder:
         distinct = {words.text: (words, kind) for words, kind in zip(titles, kinds, strict=True)}
         titles, kinds = [words for words, _ in distinct.values()], [kind for _, kind in distinct.values()]
         statistics = CatalogueStatistics.learn(titles, kinds)
-        batch = Batch(titles, kinds, WordTable(statistics))
+        table = WordTable(statistics)
+        batch = Batch(titles, kinds, table)
         probabilities = models[0].probabilities(batch.features, batch.owner)
         votes = Votes.count(batch, probabilities)
         for round_ in range(ROUNDS):
-            seen = vote_features(batch, probabilities, titles, votes, statistics, probabilities)
+            seen = vote_features(batch, probabilities, votes, table, probabilities)
             probabilities = models[1].probabilities(seen, batch.owner)
             if round_ + 1 < ROUNDS:
                 votes = Votes.count(batch, probabilities)
@@ -116,7 +117,7 @@ class BrandFinder:
             return []
         batch = Batch(titles, kinds, self._table)
         probabilities = self.models[0].probabilities(batch.features, batch.owner)
-        seen = vote_features(batch, probabilities, titles, self.votes, self.statistics, None)
+        seen = vote_features(batch, probabilities, self.votes, self._table, None)
         return _decided(batch, self.models[1].probabilities(seen, batch.owner), titles)
 
     def _mention(self, text: str, found: Found) -> Mention:

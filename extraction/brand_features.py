@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from extraction.brand_candidates import AFTER_BREAK, AFTER_BY, AFTER_COUNT, LONGEST, START, Candidate, candidates
+from extraction.brand_candidates import LONGEST, START, Candidate, candidates
 from extraction.catalogue_stats import CatalogueStatistics
 from extraction.vocabularies import colors, data, materials
 from extraction.words import Words
@@ -82,6 +82,7 @@ class WordTable:
         self._shapes: list[list[float]] = [[0.0] * self.WIDTH]
         self._types: list[int] = [-1]
         self._stems: list[str] = [""]
+        self._folded: list[str] = [""]
 
     def row(self, written: str, folded: str) -> int:
         """The row of a word as written; row 0 is no word at all."""
@@ -91,7 +92,16 @@ class WordTable:
             self._shapes.append(self._shape(written, folded))
             self._types.append(self.statistics.word_rows.get(folded, -1))
             self._stems.append(_stem(folded))
+            self._folded.append(folded)
         return row
+
+    def types(self) -> NDArray[np.int64]:
+        """int64 [rows]: the row of each word in the statistics, -1 for a word that the catalogue does not have."""
+        return np.array(self._types, np.int64)
+
+    def folded(self) -> list[str]:
+        """The casefolded word of each row."""
+        return self._folded
 
     def stem(self, row: int) -> str:
         """The word without its plural, casefolded."""
@@ -127,7 +137,7 @@ class WordTable:
     def counts(self) -> NDArray[np.float32]:
         """float32 [rows, 6]: the statistics' columns of each row's word, zeros for a word that the catalogue does not have."""
         table = np.vstack([self.statistics.words, np.zeros((1, self.statistics.words.shape[1]), np.int32)])
-        counts: NDArray[np.float32] = table[np.array(self._types)].astype(np.float32)
+        counts: NDArray[np.float32] = table[self.types()].astype(np.float32)
         return counts
 
 
@@ -143,7 +153,7 @@ def _gap_kind(gap: str) -> int:
 
 
 WORD_WIDTH = WordTable.WIDTH + 10
-SPAN_WIDTH = 2 + LONGEST + 4 + GAPS + 14
+SPAN_WIDTH = 3 + LONGEST + 4 + GAPS + 14
 WIDTH = SPAN_WIDTH + 3 * WORD_WIDTH
 
 
@@ -159,70 +169,90 @@ class Batch:
         options: candidates of each title; None stands for "no brand" and comes first.
         owner: int64 [candidates], the title of each.
         keys: casefolded words of each candidate, joined by a blank; "" for none.
+        words: int64 [candidates, 10], see `_TitleRows`.
+        spans: float32 [candidates, 10], see `_TitleRows`.
         features: float32 [candidates, WIDTH].
     """
 
     def __init__(self, titles: Sequence[Words], kinds: Sequence[str], table: WordTable) -> None:
         self.options: list[list[Candidate | None]] = [[None, *candidates(words)] for words in titles]
         self.owner = np.repeat(np.arange(len(titles)), [len(options) for options in self.options])
-        self.keys = [
-            " ".join(words.folded[option.first : option.last]) if option else ""
-            for words, options in zip(titles, self.options, strict=True)
-            for option in options
-        ]
-        self.features = self._features(titles, kinds, table)
+        rows = _TitleRows(table)
+        for words, kind, options in zip(titles, kinds, self.options, strict=True):
+            rows.add(words, kind, options)
+        self.keys = rows.keys
+        self.words = np.array(rows.words, np.int64).reshape(-1, 10)
+        self.spans = np.array(rows.spans, np.float32).reshape(-1, 10)
+        self.features = np.hstack([_span_features(self.spans, table.statistics), _word_features(self.words, table)])
 
-    def _features(self, titles: Sequence[Words], kinds: Sequence[str], table: WordTable) -> NDArray[np.float32]:
-        statistics = table.statistics
-        words: list[tuple[int, ...]] = []
-        spans: list[tuple[float, ...]] = []
-        starts = statistics.beginning_rows.get
-        for words_, kind, options in zip(titles, kinds, self.options, strict=True):
-            own = words_.text.casefold() in statistics.known
-            kind_stems = {_stem(piece) for piece in kind.casefold().replace("_", " ").split()}
-            caps = float(words_.text.isupper())
-            for option in options:
-                first, last = (option.first, option.last) if option else (0, min(1, len(words_)))
-                words.append(_word_rows(words_, first, last, table, own, kind_stems))
-                spans.append(_span_row(words_, option, first, last, own, caps, starts))
-        span_ids = np.array(spans, np.float32).reshape(-1, 10)
-        return np.hstack([_span_features(span_ids, statistics), _word_features(np.array(words, np.int64).reshape(-1, 10), table)])
+    @cached_property
+    def distinct(self) -> tuple[list[str], NDArray[np.int64]]:
+        """The distinct keys, and for each candidate the place of its key among them (int64 [candidates])."""
+        places: dict[str, int] = {}
+        return list(dict.fromkeys(self.keys)), np.array([places.setdefault(key, len(places)) for key in self.keys], np.int64)
 
 
-def _word_rows(words: Words, first: int, last: int, table: WordTable, own: bool, kind_stems: set[str]) -> tuple[int, ...]:
-    """(row, place, is it a word of the kind of product) of the first, last and next word, and whether the title was learned from."""
-    found: list[int] = []
-    for i in (first, last - 1, last):
-        if 0 <= i < len(words):
-            row = table.row(words.texts[i], words.folded[i])
-            found += (row, i, int(table.stem(row) in kind_stems))
-        else:
-            found += (0, 0, 0)
-    return (*found, int(own))
+class _TitleRows:
+    """Collects what is looked up for each candidate.
 
+    `words` has for the first, the last and the next word (row in the word table, place, is it a word of the kind of product), then whether
+    the title was learned from; `spans` has length, place, gap, title in capitals, own, rows of the beginning, of the one shorter by a word
+    and of the one longer, capitals before small letters, an ampersand inside.
+    """
 
-def _span_row(words: Words, option: Candidate | None, first: int, last: int, own: bool, caps: float, starts: object) -> tuple[float, ...]:
-    """Length, place, gap, title in capitals, own, beginnings: of the span, of one word less, of one more; other stats."""
-    if option is None:
-        return (0, 0, _gap_kind(words.gap(0)) if len(words) else 3, caps, float(own), -1, -1, -1, 0, 0)
-    text = " ".join(words.folded[first:last])
-    longer = f"{text} {words.folded[last]}" if last < len(words) else ""
-    shorter = " ".join(words.folded[first : last - 1])
-    at_start = float(option.place == START)
-    get = starts  # a bound dict.get
-    upper = float(all(t.isupper() for t in words.texts[first:last]) and last < len(words) and not words.texts[last].isupper())
-    return (
-        last - first,
-        option.place,
-        _gap_kind(words.gap(last - 1)),
-        caps,
-        float(own) * at_start,
-        get(text, -1),  # type: ignore[operator]
-        get(shorter, -1) if shorter else -1,  # type: ignore[operator]
-        get(longer, -1) if longer else -1,  # type: ignore[operator]
-        upper,
-        float("&" in words.gap(last - 2)) if last - first > 1 else 0.0,
-    )
+    def __init__(self, table: WordTable) -> None:
+        self.table = table
+        self.keys: list[str] = []
+        self.words: list[int] = []
+        self.spans: list[float] = []
+
+    def add(self, words: Words, kind: str, options: Sequence[Candidate | None]) -> None:
+        """Look up all candidates of one title."""
+        known = int(words.text.casefold() in self.table.statistics.known)
+        kind_stems = {_stem(piece) for piece in kind.casefold().replace("_", " ").split()}
+        capitals = float(words.text.isupper())
+        n, folded, texts, table = len(words), words.folded, words.texts, self.table
+        looked: dict[int, tuple[int, int, int]] = {}
+        start, line = -1, [""]
+        for option in options:
+            first, last = (option.first, option.last) if option else (0, min(1, n))
+            for i in (first, last - 1, last):
+                if not 0 <= i < n:
+                    self.words += (0, 0, 0)
+                    continue
+                found = looked.get(i)
+                if found is None:
+                    row = table.row(texts[i], folded[i])
+                    found = looked[i] = (row, i, int(table.stem(row) in kind_stems))
+                self.words += found
+            self.words.append(known)
+            if option is None:
+                self.keys.append("")
+                self.spans += (0, 0, _gap_kind(words.gap(0)) if n else 3, capitals, known, -1, -1, -1, 0, 0)
+                continue
+            if first != start:
+                start, line = first, [""]
+                for word in folded[first : first + LONGEST + 1]:
+                    line.append(f"{line[-1]} {word}" if line[-1] else word)
+            self._span(words, option, line, known, capitals)
+
+    def _span(self, words: Words, option: Candidate, line: list[str], known: int, capitals: float) -> None:
+        length, last, texts = option.last - option.first, option.last, words.texts
+        get = self.table.statistics.beginning_rows.get
+        upper = last < len(words) and not texts[last].isupper() and all(text.isupper() for text in texts[option.first : last])
+        self.keys.append(line[length])
+        self.spans += (
+            length,
+            option.place,
+            _gap_kind(words.gap(last - 1)),
+            capitals,
+            known if option.place == START else 0,
+            get(line[length], -1),
+            get(line[length - 1], -1) if length > 1 else -1,
+            get(line[length + 1], -1) if length + 1 < len(line) else -1,
+            upper,
+            length > 1 and "&" in words.gap(last - 2),
+        )
 
 
 def _one_hot(values: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -243,6 +273,7 @@ def _span_features(rows: NDArray[np.float32], statistics: CatalogueStatistics) -
         [
             (~some)[:, None].astype(np.float32),
             caps[:, None],
+            np.full((len(rows), 1), np.log10(len(statistics.known) + 1) / 5, np.float32),
             _one_hot(length - 1, LONGEST),
             _one_hot(np.where(some, place, -1), 4),
             _one_hot(gap, GAPS),
@@ -302,6 +333,3 @@ def _word_features(rows: NDArray[np.int64], table: WordTable) -> NDArray[np.floa
             ),
         ]
     return np.hstack(parts).astype(np.float32)
-
-
-PLACES = {START: "start", AFTER_COUNT: "after a count", AFTER_BREAK: "after a break", AFTER_BY: "after by"}

@@ -17,6 +17,8 @@ from extraction.words import Words, words_of
 from kg.seeds import generator
 
 Example = tuple[str, str, frozenset[str]]
+# Titles of the shops that the copies are cut into; None: one shop of all.
+SHOP_SIZES = (None, 400, 100, None)
 
 
 def disturbed(examples: Sequence[Example], seed: int, without: float = 0.12, moved: float = 0.08) -> list[Example]:
@@ -71,15 +73,6 @@ def _is_right(words: Words, option: Candidate | None, gold: frozenset[str]) -> b
     return words.text[start:end] in gold or words.text[start : words.ends[option.last - 1]] in gold
 
 
-def learning_set(examples: Sequence[Example]) -> tuple[Batch, NDArray[np.float32], NDArray[np.bool_], list[Words]]:
-    """Features and targets of one catalogue of labelled titles, its statistics made of the same titles."""
-    titles = [words_of(title) for title, _, _ in examples]
-    kinds = [kind for _, kind, _ in examples]
-    batch = Batch(titles, kinds, WordTable(CatalogueStatistics.learn(titles, kinds)))
-    share, usable = targets(batch, titles, [brands for _, _, brands in examples])
-    return batch, share, usable, titles
-
-
 @dataclass(frozen=True, slots=True)
 class _Part:
     """One disturbed copy of the labelled catalogue with its features."""
@@ -88,11 +81,11 @@ class _Part:
     share: NDArray[np.float32]
     usable: NDArray[np.bool_]
     titles: list[Words]
-    statistics: CatalogueStatistics
+    table: WordTable
 
 
 def train_models(
-    examples: Sequence[Example], copies: int = 3, seed: int = 0, decay: float = 1e-2, vote_decay: float = 3e-3
+    examples: Sequence[Example], copies: int = 4, seed: int = 0, decay: float = 1e-2, vote_decay: float = 3e-3
 ) -> tuple[BrandModel, BrandModel]:
     """Both models of the brand finder: the first on catalogue statistics, the second on what the titles of the shop vote.
 
@@ -104,11 +97,7 @@ def train_models(
         seed: of the disturbance and of the first weights.
         decay, vote_decay: weight decay of the two, chosen on AE-110K's train titles and the demo's development titles.
     """
-    parts = []
-    for copy in range(copies):
-        rows = disturbed(examples, seed + copy)
-        batch, share, usable, titles = learning_set(rows)
-        parts.append(_Part(batch, share, usable, titles, CatalogueStatistics.learn(titles, [kind for _, kind, _ in rows])))
+    parts = [_part(rows) for copy in range(copies) for rows in _shops(disturbed(examples, seed + copy), copy, seed)]
     first = train(*_joined([(p.batch.features, p, p.usable) for p in parts]), units=16, decay=decay, seed=seed)
     halves = []
     for half in (0, 1):
@@ -119,9 +108,27 @@ def train_models(
         even, odd = (model.probabilities(p.batch.features, p.batch.owner) for model in halves)
         probabilities = np.where(p.batch.owner % 2 == 0, even, odd)
         votes = Votes.count(p.batch, probabilities)
-        voted.append((vote_features(p.batch, probabilities, p.titles, votes, p.statistics, probabilities), p, p.usable))
+        voted.append((vote_features(p.batch, probabilities, votes, p.table, probabilities), p, p.usable))
     second = train(*_joined(voted), units=8, decay=vote_decay, seed=seed)
     return first, second
+
+
+def _shops(rows: list[Example], copy: int, seed: int) -> list[list[Example]]:
+    """The whole as one shop, or cut at random into smaller ones, for a model that also reads a shop of a hundred titles."""
+    size = SHOP_SIZES[copy % len(SHOP_SIZES)]
+    if size is None or size >= len(rows):
+        return [rows]
+    order = generator(seed, f"shops of copy {copy}").permutation(len(rows))
+    return [[rows[i] for i in order[start : start + size]] for start in range(0, len(rows), size)]
+
+
+def _part(rows: list[Example]) -> _Part:
+    """Features and targets of one catalogue of labelled titles, its statistics made of the same titles."""
+    titles, kinds = [words_of(title) for title, _, _ in rows], [kind for _, kind, _ in rows]
+    table = WordTable(CatalogueStatistics.learn(titles, kinds))
+    batch = Batch(titles, kinds, table)
+    share, usable = targets(batch, titles, [brands for _, _, brands in rows])
+    return _Part(batch, share, usable, titles, table)
 
 
 def _joined(

@@ -8,17 +8,16 @@ with the span (or hold the word) take it for a brand, the title's own vote taken
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from extraction.brand_features import Batch
+from extraction.brand_features import Batch, WordTable
 from extraction.catalogue_stats import CatalogueStatistics
-from extraction.words import Words
 
-WIDTH = 31
+WIDTH = 32
 _SMALL = 0.02
 
 
@@ -55,37 +54,37 @@ class Votes:
 
 
 def vote_features(
-    batch: Batch,
-    probabilities: NDArray[np.float64],
-    titles: Sequence[Words],
-    votes: Votes,
-    statistics: CatalogueStatistics,
-    own: NDArray[np.float64] | None,
+    batch: Batch, probabilities: NDArray[np.float64], votes: Votes, table: WordTable, own: NDArray[np.float64] | None
 ) -> NDArray[np.float32]:
     """float32 [candidates, WIDTH] for the second model.
 
     Args:
         batch: candidates of the titles.
         probabilities: float64 [candidates], of the first model.
-        titles: their words.
         votes: of the shop.
-        statistics: counts of the shop.
+        table: rows of words, with the counts of the shop.
         own: float64 [candidates], what the titles themselves put into the votes; None: nothing.
     """
-    mine = np.zeros(len(batch.keys)) if own is None else np.where(own > _SMALL, own, 0.0)
-    raw = np.array(_looked_up(batch, mine, titles, votes, statistics, own is not None), np.float64).reshape(-1, 17)
-    count, mass, mass_longer, elsewhere = raw[:, 0], raw[:, 1], raw[:, 2], raw[:, 3]
-    some = np.array([bool(key) for key in batch.keys], bool)
+    keys, places = batch.distinct
+    statistics = table.statistics
+    titles = np.append(statistics.beginnings[:, 0], 0).astype(np.float64)
+    mine = _Own(batch, own, statistics)
+    known = float(own is not None)
+    at_start = known * ((batch.spans[:, 1] == 0) & (batch.spans[:, 0] > 0))
+    count = np.maximum(titles[batch.spans[:, 5].astype(np.int64)] - at_start, 0)
+    spans = np.array([votes.spans.get(key, 0.0) for key in keys])[places] if keys else np.zeros(0)
+    mass = np.maximum(spans - mine.spans, 0)
+    mass_longer = np.maximum(np.array([votes.longer.get(key, 0.0) for key in keys])[places] - mine.longer, 0) if keys else np.zeros(0)
+    some = batch.spans[:, 0] > 0
     log_p = np.log(np.maximum(probabilities, 1e-4)) / 4
     starts = np.flatnonzero(np.diff(batch.owner, prepend=-1))
-    none = np.repeat(log_p[starts], np.diff(np.r_[starts, len(log_p)]))
-    best = np.repeat(np.maximum.reduceat(log_p, starts), np.diff(np.r_[starts, len(log_p)]))
-    words = raw[:, 4:].reshape(-1, 13)
+    sizes = np.diff(np.r_[starts, len(log_p)])
+    words, single = _word_votes(batch, votes, table, mine, known)
     columns = [
         ~some,
         log_p,
-        none,
-        (log_p - best),
+        np.repeat(log_p[starts], sizes),
+        log_p - np.repeat(np.maximum.reduceat(log_p, starts), sizes) if len(starts) else log_p,
         (mass + 0.15) / (count + 0.5) * some,
         np.log1p(mass) * some / 3,
         (mass + 0.05) / (mass + mass_longer + 0.2) * some,
@@ -94,60 +93,71 @@ def vote_features(
         np.log1p(count) / 3,
         (mass > 0.5) & some,
         (mass > 2) & some,
-        elsewhere,
-        *words.T,
+        batch.spans[:, 1] > 0,
+        *words,
+        single > spans,
     ]
-    table = np.stack([np.asarray(c, np.float32) for c in columns], axis=1)
-    return np.hstack([table, batch.features[:, 2:7]]).astype(np.float32)
-
-
-def _looked_up(
-    batch: Batch, mine: NDArray[np.float64], titles: Sequence[Words], votes: Votes, statistics: CatalogueStatistics, own: bool
-) -> list[list[float]]:
-    """Counts and masses of each candidate with the title's own share taken out."""
-    rows: list[list[float]] = []
-    row = 0
-    for words, options in zip(titles, batch.options, strict=True):
-        known = float(own)
-        end = row + len(options)
-        own_words: dict[str, float] = defaultdict(float)
-        own_longer: dict[str, float] = defaultdict(float)
-        own_spans: dict[str, float] = defaultdict(float)
-        for j in range(row, end):
-            if mine[j] > 0 and batch.keys[j]:
-                pieces = batch.keys[j].split(" ")
-                own_spans[batch.keys[j]] += mine[j]
-                for word in set(pieces):
-                    own_words[word] += mine[j]
-                for n in range(1, len(pieces)):
-                    own_longer[" ".join(pieces[:n])] += mine[j]
-        for option, key in zip(options, batch.keys[row:end], strict=True):
-            first, last = (option.first, option.last) if option else (0, min(1, len(words)))
-            begin = statistics.beginning_rows.get(key, -1)
-            at_start = known if option and not option.place and not option.first else 0.0
-            count = max(float(statistics.beginnings[begin, 0]) - at_start, 0.0) if begin >= 0 else 0.0
-            found = [
-                count,
-                max(votes.spans.get(key, 0.0) - own_spans[key], 0.0),
-                max(votes.longer.get(key, 0.0) - own_longer[key], 0.0),
-                float(bool(option) and option is not None and option.place > 0),
-            ]
-            for i in (first, last - 1, last):
-                found += _word_votes(words, i, votes, statistics, own_words, known)
-            # Is the next word the start of a brand elsewhere more often than this one?
-            found.append(float(last < len(words) and votes.spans.get(words.folded[last], 0.0) > votes.spans.get(key, 0.0)))
-            rows.append(found)
-        row = end
-    return rows
+    features = np.stack([np.asarray(c, np.float32) for c in columns], axis=1)
+    return np.hstack([features, batch.features[:, 2:8]]).astype(np.float32)
 
 
 def _word_votes(
-    words: Words, i: int, votes: Votes, statistics: CatalogueStatistics, own_words: Mapping[str, float], known: float
-) -> tuple[float, float, float, float]:
-    if not 0 <= i < len(words):
-        return 0.0, 0.0, 0.0, 1.0
-    word = words.folded[i]
-    row = statistics.word_rows.get(word, -1)
-    titles = max(float(statistics.words[row, 0]) - known, 0.0) if row >= 0 else 0.0
-    mass = max(votes.words.get(word, 0.0) - own_words.get(word, 0.0), 0.0)
-    return min((mass + 0.05) / (titles + 0.5), 1.5), float(np.log1p(mass) / 3), float(mass < 0.3), 0.0
+    batch: Batch, votes: Votes, table: WordTable, mine: _Own, known: float
+) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
+    """Four columns for each of first, last and next word; and the mass of the next word alone as a brand."""
+    types = table.types()
+    titles = np.append(table.statistics.words[:, 0], 0).astype(np.float64)
+    mass_of = np.array([votes.words.get(word, 0.0) for word in table.folded()])
+    alone = np.array([votes.spans.get(word, 0.0) for word in table.folded()])
+    columns = []
+    for column in (0, 3, 6):
+        rows = batch.words[:, column]
+        is_word = rows > 0
+        count = np.maximum(titles[types[rows]] - known, 0) * is_word
+        mass = np.maximum(mass_of[rows] - mine.words(batch.owner, types[rows]), 0) * is_word
+        columns += [
+            np.minimum((mass + 0.05) / (count + 0.5), 1.5) * is_word,
+            np.log1p(mass) / 3,
+            (mass < 0.3) & is_word,
+            ~is_word,
+        ]
+    return columns, alone[batch.words[:, 6]]
+
+
+class _Own:
+    """What each title put into the votes itself.
+
+    Args:
+        batch: candidates of the titles.
+        own: float64 [candidates], their probabilities when the votes were counted; None: nothing.
+        statistics: counts of the shop.
+    """
+
+    def __init__(self, batch: Batch, own: NDArray[np.float64] | None, statistics: CatalogueStatistics) -> None:
+        n = len(batch.keys)
+        self.spans: NDArray[np.float64] = np.zeros(n) if own is None else np.where((own > _SMALL) & (batch.spans[:, 0] > 0), own, 0.0)
+        self.longer = np.zeros(n)
+        self._stride = len(statistics.word_rows) + 1
+        pairs: dict[int, float] = defaultdict(float)
+        longer: dict[tuple[int, str], float] = defaultdict(float)
+        for row in np.flatnonzero(self.spans).tolist():
+            title, share = int(batch.owner[row]), float(self.spans[row])
+            pieces = batch.keys[row].split(" ")
+            for word in set(pieces):
+                pairs[title * self._stride + statistics.word_rows[word]] += share
+            for length in range(1, len(pieces)):
+                longer[title, " ".join(pieces[:length])] += share
+        if longer:
+            touched = {title for title, _ in longer}
+            for row in np.flatnonzero(np.isin(batch.owner, list(touched))).tolist():
+                self.longer[row] = longer.get((int(batch.owner[row]), batch.keys[row]), 0.0)
+        self._codes = np.array(sorted(pairs), np.int64)
+        self._shares = np.array([pairs[code] for code in self._codes.tolist()])
+
+    def words(self, owner: NDArray[np.int64], types: NDArray[np.int64]) -> NDArray[np.float64]:
+        """float64: the share of each (title, word row) pair."""
+        if not len(self._codes):
+            return np.zeros(len(owner))
+        codes = owner * self._stride + types
+        places = np.minimum(np.searchsorted(self._codes, codes), len(self._codes) - 1)
+        return np.where(self._codes[places] == codes, self._shares[places], 0.0)

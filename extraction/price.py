@@ -75,8 +75,10 @@ def find_prices(text: str, currency: str | None = None) -> Iterator[tuple[int, i
             yield match.start(), match.end(), price
 
 
+_SIGN = "[$£€¥￥₹₩]"
 _IN_TITLE = re.compile(
-    rf"(?<![\w$£€¥￥₹])(?:(?:US|CA|AU|HK|NZ|A|C)?[$£€¥￥₹₩] ?{_NUMBER}(?:\s?[-–]\s?[$£€¥￥₹₩]? ?{_NUMBER})?|{_NUMBER} ?[€元円])(?![\w%])"
+    rf"(?<![A-Za-z0-9_$£€¥￥₹.,])(?:(?:US|CA|AU|HK|NZ|A|C)?{_SIGN} ?{_NUMBER}(?:\s?[-–]\s?{_SIGN}? ?{_NUMBER})?"
+    rf"|{_NUMBER} ?[€元円])(?![A-Za-z0-9_%])"
 )
 
 

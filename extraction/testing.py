@@ -1,9 +1,9 @@
 """What every extractor must hold to, as a kit: a test module subclasses `ExtractorContract` and gives it an extractor.
 
-    class TestRules(ExtractorContract):
-        @pytest.fixture(scope="class")
-        def extractor(self):
-            return build_extractor("rules", PRODUCTS)
+class TestRules(ExtractorContract):
+    @pytest.fixture(scope="class")
+    def extractor(self):
+        return build_extractor("rules", PRODUCTS)
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from extraction.base import Extractor, build_extractor, extractor_names
@@ -13,8 +11,11 @@ from extraction.testing import PRODUCTS, ExtractorContract
 NEEDS_A_MODEL = {"llm"}
 
 
-@pytest.mark.parametrize("extractor", sorted(set(extractor_names()) - NEEDS_A_MODEL), scope="class", indirect=True)
+@pytest.fixture(scope="module")
+def extractor(request: pytest.FixtureRequest) -> Extractor:
+    return build_extractor(request.param, PRODUCTS)
+
+
+@pytest.mark.parametrize("extractor", sorted(set(extractor_names()) - NEEDS_A_MODEL), scope="module", indirect=True)
 class TestRegisteredExtractors(ExtractorContract):
-    @pytest.fixture(scope="class")
-    def extractor(self, request: pytest.FixtureRequest) -> Iterator[Extractor]:
-        yield build_extractor(request.param, PRODUCTS)
+    pass

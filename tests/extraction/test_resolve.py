@@ -45,7 +45,7 @@ def test_what_was_not_accepted_and_what_is_no_entity_makes_no_fact() -> None:
 
 
 def test_a_mention_that_the_product_does_not_say_is_refused() -> None:
-    with pytest.raises(InputError, match="reads 'City' at 5..9, not 'LEGO'"):
+    with pytest.raises(InputError, match=r"reads 'City' at 5\.\.9, not 'LEGO'"):
         to_facts(PRODUCT, [mention("LEGO", 5)])
 
 
