@@ -20,13 +20,14 @@ from extraction.base import Mention, entity_of
 from extraction.brand_candidates import characters
 from extraction.brand_features import Batch, WordTable
 from extraction.brand_model import BrandModel
-from extraction.brand_votes import Votes, vote_features
+from extraction.brand_votes import VOTE_COLUMNS, Votes, vote_features
 from extraction.catalogue_stats import CatalogueStatistics
 from extraction.vocabularies import data
 from extraction.words import Words
 from kg.digest import digest_json
 
 ROUNDS = 2
+_CHUNK = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,12 @@ class BrandFinder:
         titles, kinds = [words for words, _ in distinct.values()], [kind for _, kind in distinct.values()]
         statistics = CatalogueStatistics.learn(titles, kinds)
         table = WordTable(statistics)
-        batch = Batch(titles, kinds, table)
-        probabilities = models[0].probabilities(batch.features, batch.owner)
+        batches, scored = [], []
+        for start in range(0, max(len(titles), 1), _CHUNK):
+            part = Batch(titles[start : start + _CHUNK], kinds[start : start + _CHUNK], table)
+            scored.append(models[0].probabilities(part.features, part.owner))
+            batches.append(part.narrowed(VOTE_COLUMNS))
+        batch, probabilities = Batch.joined(batches, VOTE_COLUMNS), np.concatenate(scored)
         votes = Votes.count(batch, probabilities)
         for round_ in range(ROUNDS):
             seen = vote_features(batch, probabilities, votes, table, probabilities)

@@ -185,6 +185,29 @@ class Batch:
         self.spans = np.array(rows.spans, np.float32).reshape(-1, 10)
         self.features = np.hstack([_span_features(self.spans, table.statistics), _word_features(self.words, table)])
 
+    @classmethod
+    def joined(cls, batches: Sequence[Batch], columns: int) -> Batch:
+        """Many batches as one, of their features only the first columns (all of them would fill the memory of a large shop).
+
+        Args:
+            batches: in the order of their titles; at least one.
+            columns: how many columns of `features` to keep.
+        """
+        whole = cls.__new__(cls)
+        first = np.cumsum([0, *(len(batch.options) for batch in batches)])
+        whole.options = [options for batch in batches for options in batch.options]
+        whole.owner = np.concatenate([batch.owner + start for batch, start in zip(batches, first[:-1], strict=True)])
+        whole.keys = [key for batch in batches for key in batch.keys]
+        whole.words = np.vstack([batch.words for batch in batches])
+        whole.spans = np.vstack([batch.spans for batch in batches])
+        whole.features = np.vstack([batch.features[:, :columns] for batch in batches])
+        return whole
+
+    def narrowed(self, columns: int) -> Batch:
+        """The same with the first columns of its features."""
+        self.features = self.features[:, :columns].copy()
+        return self
+
     @cached_property
     def distinct(self) -> tuple[list[str], NDArray[np.int64]]:
         """The distinct keys, and for each candidate the place of its key among them (int64 [candidates])."""

@@ -18,6 +18,7 @@ from extraction.brand_features import Batch, WordTable
 from extraction.catalogue_stats import CatalogueStatistics
 
 WIDTH = 32
+VOTE_COLUMNS = 8  # the columns of the first features that the second model sees too: size of the shop and length
 _SMALL = 0.02
 
 
@@ -98,7 +99,7 @@ def vote_features(
         single > spans,
     ]
     features = np.stack([np.asarray(c, np.float32) for c in columns], axis=1)
-    return np.hstack([features, batch.features[:, 2:8]]).astype(np.float32)
+    return np.hstack([features, batch.features[:, 2:VOTE_COLUMNS]]).astype(np.float32)
 
 
 def _word_votes(
