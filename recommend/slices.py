@@ -14,6 +14,8 @@ from kg.snapshot import GraphSnapshot
 from recommend.rankers import profiles_of
 from recommend.tasks import Task
 
+MIN_NEW = 50  # targets without an event that slices of time must hold together
+
 
 @dataclass(frozen=True, eq=False)
 class Slice:
@@ -33,6 +35,9 @@ class Slice:
 def slices_of(snapshot: GraphSnapshot, fraction: float, n_slices: int, seed: int) -> list[Slice]:
     """Validation cut from train alone.
 
+    Slices of time are what the future will ask, so they come first; but where they hold hardly any product that was new then,
+    nothing could be said about new products, and products hidden by lot take their place.
+
     Args:
         snapshot: the graph with all of train.
         fraction: share of events in the held-out part of each slice.
@@ -47,9 +52,14 @@ def slices_of(snapshot: GraphSnapshot, fraction: float, n_slices: int, seed: int
     if snapshot.events.timed and (snapshot.events.times != NO_TIME).all():
         found = [_time_slice(snapshot, fraction, place) for place in range(n_slices)]
         kept = [one for one in found if one is not None]
-        if kept:
+        if sum(_new_targets(one) for one in kept) >= MIN_NEW:
             return kept
     return [_lot_slice(snapshot, fraction, seed)]
+
+
+def _new_targets(one: Slice) -> int:
+    new = one.snapshot.item_event_counts == 0
+    return sum(int(new[task.targets.indices].sum()) for task in one.tasks)
 
 
 def _time_slice(snapshot: GraphSnapshot, fraction: float, place: int) -> Slice | None:
