@@ -141,8 +141,7 @@ class Attributes(Factored):
         snapshot = training.snapshot
         facts = [snapshot.fact_matrix(name) for name in snapshot.facts()]
         if not facts:
-            nothing: sp.csr_array = sp.csr_array((snapshot.n_items, 1), dtype=np.float32)
-            self._keep(nothing)
+            self._keep(profiles_of(snapshot.events.take(np.zeros(0, np.int64)), snapshot.n_items, 1))
             return
         whole = sp.csr_matrix(sp.hstack(facts, format="csr"))
         whole.sort_indices()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from gnn.text_words import WordIndex, tokens
 from recommend.arrays import Arrays, entries, pack, unpack, weighted_rows
+
+_REMEMBERED = 50_000  # pairs of products whose shared words are kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +88,14 @@ class CatalogueWords:
             if len(chosen) == limit:
                 break
         return tuple(chosen)
+
+    def shared_rows(self, first_row: int, second_row: int) -> tuple[str, ...]:
+        """The same for two products of the catalogue; remembered, because several views ask for one pair."""
+        return self._remembered(first_row, second_row)
+
+    @cached_property
+    def _remembered(self) -> Callable[[int, int], tuple[str, ...]]:
+        return lru_cache(maxsize=_REMEMBERED)(lambda first, second: self.shared(self.of_item(first), self.of_item(second)))
 
     def arrays(self) -> Arrays:
         """Everything, for a bundle."""

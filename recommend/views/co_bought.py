@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from kg.ontology import Rel
-from recommend.arrays import Arrays, entries, pack, stack, strongest_per_row, transposed, weighted_rows
+from recommend.arrays import Arrays, entries, pack, places, stack, strongest_per_row, transposed, weighted_rows
 from recommend.parts import Hop
 from recommend.views.base import NEW_ROW, Candidate, RawPath, Rows, SparseVector, SparseView, Values
 from recommend.views.similar import similar_hop
@@ -57,16 +57,18 @@ class CoBoughtView(SparseView):
 
     def count(self, first_row: int, second_row: int) -> int:
         """How many people had both products."""
-        first, second = entries(self.buyers, first_row)[0], entries(self.buyers, second_row)[0]
-        return len(np.intersect1d(first, second, assume_unique=True))
+        return int(self.counts(first_row, np.array([second_row], np.int32))[0])
 
-    def edge(self, first_row: int, second_row: int) -> Hop:
-        """The edge `CO_BOUGHT` with its count."""
-        return Hop(Rel.CO_BOUGHT, "out", "item", second_row, count=self.count(first_row, second_row), derived=True)
+    def counts(self, first_row: int, others: Rows) -> NDArray[np.int64]:
+        """How many people had a product and each of some others (int64)."""
+        had = np.zeros(self.buyers.shape[1], bool)
+        had[entries(self.buyers, first_row)[0]] = True
+        where, lengths = places(self.buyers.indptr, others)
+        return np.bincount(np.repeat(np.arange(len(others)), lengths), had[self.buyers.indices[where]], len(others)).astype(np.int64)
 
     def hop(self, history_row: int, candidate: Candidate) -> Hop:
-        """The edge from j to i."""
-        return self.edge(history_row, candidate.row)
+        """The edge from j to i with its count."""
+        return co_bought_hop(candidate.row, self.count(history_row, candidate.row))
 
     def arrays(self) -> Arrays:
         """U and who bought what."""
@@ -119,14 +121,22 @@ class CoBoughtSimilarView:
         near = self._neighbours(candidate)
         columns, values = entries(self.bought.matrix, history_row)
         _, left, right = np.intersect1d(columns, near.rows, assume_unique=True, return_indices=True)
-        for a, b in zip(left, right, strict=True):
+        if not len(left):
+            return
+        counts = self.bought.counts(history_row, columns[left]).tolist()
+        for a, b, count in zip(left.tolist(), right.tolist(), counts, strict=True):
             middle = int(columns[a])
-            hops = (self.bought.edge(history_row, middle), similar_hop(self.words, middle, candidate))
+            hops = (co_bought_hop(middle, count), similar_hop(self.words, middle, candidate))
             yield RawPath(Rel.CO_BOUGHT, hops, float(values[a]) * float(near.values[b]))
 
     def arrays(self) -> Arrays:
         """Nᵀ; U belongs to the view that it is made of."""
         return pack("near", self.near)
+
+
+def co_bought_hop(item_row: int, count: int) -> Hop:
+    """An edge `CO_BOUGHT` to a product."""
+    return Hop(Rel.CO_BOUGHT, "out", "item", item_row, count=count, derived=True)
 
 
 def buyers_of(interactions: sp.csr_array) -> sp.csr_array:

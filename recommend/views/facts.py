@@ -63,6 +63,7 @@ class FactView:
         self.name = view_name(relation)
         self.factor = factor
         self.idf = idf
+        self._last: tuple[Candidate, dict[int, float]] | None = None
 
     @classmethod
     def build(cls, snapshot: GraphSnapshot, relation_name: str) -> FactView:
@@ -99,13 +100,19 @@ class FactView:
 
     def paths(self, history_row: int, candidate: Candidate) -> Iterator[RawPath]:
         """One path for each entity that both have."""
-        own = self.entities_of(candidate)
+        own = self._weights_of(candidate)
         columns, values = entries(self.factor, history_row)
-        _, left, right = np.intersect1d(columns, own.rows, assume_unique=True, return_indices=True)
-        for a, b in zip(left, right, strict=True):
-            value = float(values[a]) * float(own.values[b])
+        for entity_row, weight in zip(columns.tolist(), values.tolist(), strict=True):
+            value = weight * own.get(entity_row, 0.0)
             if value:
-                yield RawPath(self.relation, shared_entity(self.relation, int(columns[a]), candidate.row), value)
+                yield RawPath(self.relation, shared_entity(self.relation, entity_row, candidate.row), value)
+
+    def _weights_of(self, candidate: Candidate) -> dict[int, float]:
+        """Â of a candidate by entity row; the last one is kept, since a whole history asks for it."""
+        if self._last is None or self._last[0] is not candidate:
+            found = self.entities_of(candidate)
+            self._last = candidate, dict(zip(found.rows.tolist(), found.values.tolist(), strict=True))
+        return self._last[1]
 
     def arrays(self) -> Arrays:
         """Â and the weights of entities."""

@@ -49,6 +49,7 @@ class GnnView:
         self.seen = seen
         self.words = words
         self._kept = kept or {}
+        self._last: tuple[Candidate, Mapping[tuple[str, int], Values]] | None = None
 
     @cached_property
     def means(self) -> dict[bool, dict[str, Values]]:
@@ -117,11 +118,18 @@ class GnnView:
         if text:
             yield RawPath(Rel.SIMILAR_TEXT, (self._hop(history_row, candidate),), text)
         own = self.entity_terms("source", history_row)
-        others = candidate.entity_terms if candidate.row == NEW_ROW else self.entity_terms("target", candidate.row)
+        others = self._entity_terms_of(candidate)
         for relation, entity_row in sorted(own.keys() & others.keys()):
             value = float(own[relation, entity_row] @ others[relation, entity_row])
             if value:
                 yield RawPath(relation, shared_entity(relation, entity_row, candidate.row), value)
+
+    def _entity_terms_of(self, candidate: Candidate) -> Mapping[tuple[str, int], Values]:
+        """Of v of a candidate; the last one is kept, since a whole history asks for it."""
+        if self._last is None or self._last[0] is not candidate:
+            new = candidate.row == NEW_ROW
+            self._last = candidate, candidate.entity_terms if new else self.entity_terms("target", candidate.row)
+        return self._last[1]
 
     def _hop(self, history_row: int, candidate: Candidate) -> Hop:
         if self.words is None:

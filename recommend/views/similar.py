@@ -139,6 +139,8 @@ class SimilarView(SparseView):
 
 def similar_hop(words: CatalogueWords, item_row: int, candidate: Candidate) -> Hop:
     """The edge `SIMILAR_TEXT` from a product to a candidate with the words that both have."""
-    other = candidate.words if candidate.words is not None else words.of_item(candidate.row)
-    shared = words.shared(words.of_item(item_row), other)
+    if candidate.words is None:
+        shared = words.shared_rows(item_row, candidate.row)
+    else:
+        shared = words.shared(words.of_item(item_row), candidate.words)
     return Hop(Rel.SIMILAR_TEXT, "out", "item", candidate.row, words=shared, derived=True)
