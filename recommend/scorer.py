@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from kg.errors import StateError
 from kg.events import EventLog
+from kg.ontology import Rel
 from kg.snapshot import GraphSnapshot
 from recommend.parts import Parts, PathPart
 from recommend.profile import KNOWN_FROM, Branch, Profile, profile_of_events, profile_of_items
@@ -252,7 +253,7 @@ def _path_view(view: View, relation: str) -> str:
     """The GNN's paths say which pair of components they are: "gnn_text", "gnn_brand"."""
     if not isinstance(view, GnnView):
         return view.name
-    return "gnn_text" if relation == "SIMILAR_TEXT" else f"gnn_{view_name(relation)}"
+    return "gnn_text" if relation == Rel.SIMILAR_TEXT else f"gnn_{view_name(relation)}"
 
 
 def require_snapshot(scorer_digest: str, snapshot: GraphSnapshot) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gnn.embeddings import COMPONENTS, EmbeddingTable, ItemEdges, TowerSide
 from kg.config import TrainConfig
 from kg.events import EventLog
+from kg.ontology import Rel
 from kg.snapshot import GraphSnapshot
 from kg.testing import EventRow, snapshot_of, stated
 from recommend.rankers import Ranker, Training, ranker
@@ -38,8 +39,8 @@ def planted_material(n_items: int = 100, n_new: int = 20, n_users: int = 60, see
     keys = [f"p{place:03}" for place in range(n_items)]
     materials = [str(random.choice(MATERIALS)) for _ in keys]
     titles = {key: f"{random.choice(['lamp', 'bowl', 'hat', 'chair'])} {random.choice(['red', 'blue', 'old', 'new'])}" for key in keys}
-    facts = [stated(key, "MADE_OF", material) for key, material in zip(keys, materials, strict=True)]
-    facts += [stated(key, "HAS_BRAND", str(random.choice(["acme", "bolt", "corp"]))) for key in keys]
+    facts = [stated(key, Rel.MADE_OF, material) for key, material in zip(keys, materials, strict=True)]
+    facts += [stated(key, Rel.HAS_BRAND, str(random.choice(["acme", "bolt", "corp"]))) for key in keys]
     events: list[EventRow] = []
     for user in range(n_users):
         wanted = MATERIALS[user % len(MATERIALS)]
