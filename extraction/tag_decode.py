@@ -1,0 +1,183 @@
+"""Reads titles with several CRFs at once: one pass over the words for all attributes, then forward and backward sums in arrays.
+
+A word's scores for all tags of all attributes are summed once from its features and kept, so that a title costs a look-up per token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extraction.crf import BEGIN, INSIDE, OUTSIDE, TAGS, CrfWeights
+from extraction.tag_features import WINDOW, Hints, Tokens, hint_feature, pair_features, place_features, word_features
+
+Floats = NDArray[np.float64]
+LONGEST = 12
+_KEPT_WORDS = 200_000
+_NEVER = -1e30
+
+
+class Span(NamedTuple):
+    """A value of one attribute: first token, token after the last, and the probability that exactly these tokens are one value."""
+
+    first: int
+    last: int
+    probability: float
+
+
+class Decoder:
+    """Several CRFs over the same features.
+
+    Args:
+        weights: attribute → weights.
+    """
+
+    def __init__(self, weights: Mapping[str, CrfWeights]) -> None:
+        self.names = tuple(weights)
+        self.width = len(self.names) * len(TAGS)
+        rows: dict[str, int] = {}
+        for crf in weights.values():
+            for name in crf.states:
+                rows.setdefault(name, len(rows) + 1)
+        # Row 0 is the feature that no CRF knows.
+        self._rows = rows
+        self._table = np.zeros((len(rows) + 1, self.width))
+        for column, crf in enumerate(weights.values()):
+            for name, values in crf.states.items():
+                self._table[rows[name], column * 3 : column * 3 + 3] = values
+        self._transitions = np.stack([crf.transitions for crf in weights.values()]) if weights else np.zeros((0, 3, 3))
+        self._words: dict[str, int] = {}
+        self._scores = np.zeros((1024, len(WINDOW), self.width))
+
+    def read(self, titles: Sequence[Tokens], hints: Sequence[Hints]) -> list[dict[str, list[Span]]]:
+        """The likely values of each title: attribute → spans, the most probable first, of those that have a chance of 1 % or more.
+
+        Args:
+            titles: tokens of each title.
+            hints: what else is known about the places of each.
+        """
+        if not titles or not self.names:
+            return [{} for _ in titles]
+        scores, lengths = self.scores(titles, hints)
+        return _spans(scores, lengths, self._transitions, self.names)
+
+    def scores(self, titles: Sequence[Tokens], hints: Sequence[Hints]) -> tuple[Floats, NDArray[np.int64]]:
+        """State scores float64 [titles, longest, attributes, 3] and the length of each title in tokens."""
+        lengths = np.array([len(tokens) for tokens in titles], np.int64)
+        longest = int(lengths.max(initial=1)) or 1
+        total = int(lengths.sum())
+        word_rows = np.fromiter((self._word(token) for tokens in titles for token in tokens.texts), np.int64, total)
+        title_rows = np.repeat(np.arange(len(titles)), lengths)
+        columns = np.arange(total) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        scores = np.zeros((len(titles), longest + 4, self.width))
+        for k, offset in enumerate(WINDOW):
+            np.add.at(scores, (title_rows, columns - offset + 2), self._scores[word_rows, k])
+        inner = scores[:, 2 : longest + 2]
+        at, found = self._places(titles, hints)
+        if len(at):
+            np.add.at(inner, (at[:, 0], at[:, 1]), self._table[found])
+        return inner.reshape(len(titles), longest, len(self.names), 3), lengths
+
+    def _word(self, token: str) -> int:
+        row = self._words.get(token)
+        if row is None:
+            if len(self._words) >= _KEPT_WORDS:
+                self._words.clear()
+            row = self._words[token] = len(self._words)
+            if row >= len(self._scores):
+                self._scores = np.concatenate([self._scores, np.zeros_like(self._scores)])
+            for k, offset in enumerate(WINDOW):
+                known = [self._rows[name] for name in word_features(token, offset) if name in self._rows]
+                self._scores[row, k] = self._table[known].sum(axis=0) if known else 0.0
+        return row
+
+    def _places(self, titles: Sequence[Tokens], hints: Sequence[Hints]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(title, token) and row of every known feature of places, pairs and hints."""
+        at: list[tuple[int, int]] = []
+        found: list[int] = []
+        get = self._rows.get
+        for t, (tokens, hint) in enumerate(zip(titles, hints, strict=True)):
+            texts = tokens.texts
+            for i in range(len(texts)):
+                if row := get(place_features(tokens, i)):
+                    at.append((t, i))
+                    found.append(row)
+                if i:
+                    right, left = pair_features(texts[i - 1], texts[i])
+                    if row := get(right):
+                        at.append((t, i))
+                        found.append(row)
+                    if row := get(left):
+                        at.append((t, i - 1))
+                        found.append(row)
+            for i, names in hint.names.items():
+                for offset in (-1, 0, 1):
+                    for name in names:
+                        if 0 <= i - offset < len(texts) and (row := get(hint_feature(name, offset))):
+                            at.append((t, i - offset))
+                            found.append(row)
+        return np.array(at, np.int64).reshape(-1, 2), np.array(found, np.int64)
+
+
+def _logsumexp(values: Floats, axis: int) -> Floats:
+    top = values.max(axis=axis, keepdims=True)
+    summed: Floats = np.log(np.exp(values - top).sum(axis=axis)) + top.squeeze(axis)
+    return summed
+
+
+def chains(scores: Floats, lengths: NDArray[np.int64], transitions: Floats) -> tuple[Floats, Floats, Floats]:
+    """Forward and backward log sums [titles, longest, attributes, 3] and log Z [titles, attributes] of the CRFs.
+
+    Args:
+        scores: float64 [titles, longest, attributes, 3].
+        lengths: int64 [titles], at least 1.
+        transitions: float64 [attributes, 3, 3].
+    """
+    n, longest = scores.shape[:2]
+    forward, backward = np.zeros_like(scores), np.zeros_like(scores)
+    forward[:, 0] = scores[:, 0]
+    for i in range(1, longest):
+        step = _logsumexp(forward[:, i - 1, :, :, None] + transitions[None], axis=2) + scores[:, i]
+        inside = (i < lengths)[:, None, None]
+        forward[:, i] = np.where(inside, step, forward[:, i - 1])
+    for i in range(longest - 2, -1, -1):
+        after = scores[:, i + 1] + backward[:, i + 1]
+        step = _logsumexp(transitions[None] + after[:, :, None, :], axis=3)
+        backward[:, i] = np.where((i + 1 < lengths)[:, None, None], step, 0.0)
+    log_z = _logsumexp(forward[:, -1], axis=2)
+    return forward, backward, log_z
+
+
+def _spans(scores: Floats, lengths: NDArray[np.int64], transitions: Floats, names: Sequence[str]) -> list[dict[str, list[Span]]]:
+    n, longest = scores.shape[:2]
+    lengths = np.maximum(lengths, 1)
+    forward, backward, log_z = chains(scores, lengths, transitions)
+    # Log sum of what may follow a value that ends at i: a tag that does not continue it.
+    ends = np.zeros(scores.shape[:3])
+    after = scores[:, 1:] + backward[:, 1:]
+    leaving = np.stack([transitions[:, k, [OUTSIDE, BEGIN]] for k in (BEGIN, INSIDE)])
+    found: list[dict[str, list[Span]]] = [{} for _ in range(n)]
+    inside = np.arange(longest)[None] < lengths[:, None]
+    last = np.arange(longest)[None] == lengths[:, None] - 1
+    path = forward[..., BEGIN].copy()
+    for length in range(1, min(LONGEST, longest) + 1):
+        if length > 1:
+            step = transitions[:, BEGIN if length == 2 else INSIDE, INSIDE]
+            path = path[:, :-1] + step[None, None] + scores[:, length - 1 :, :, INSIDE]
+        tag = 0 if length == 1 else 1
+        follow = _logsumexp(leaving[tag][None, None] + after[..., [OUTSIDE, BEGIN]], axis=3)
+        ends[:, :-1] = follow
+        ends = np.where(last[..., None], 0.0, ends)
+        stop = slice(length - 1, None)
+        chance = path + ends[:, stop] - log_z[:, None]
+        chance = np.where(inside[:, stop, None], chance, _NEVER)
+        for title, first, column in zip(*np.nonzero(chance > np.log(0.01)), strict=True):
+            span = Span(int(first), int(first) + length, min(1.0, float(np.exp(chance[title, first, column]))))
+            found[title].setdefault(names[column], []).append(span)
+    for values in found:
+        for spans in values.values():
+            spans.sort(key=lambda span: (-span.probability, span.first))
+    return found
