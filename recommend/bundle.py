@@ -99,7 +99,7 @@ def save(models: Path, fitted: Fitted, config: Mapping[str, Any], use_it: bool =
         "snapshot_digest": scorer.snapshot.digest,
         "text_digest": fitted.encoder.digest,
         "gnn_digest": "" if table is None else table.digest,
-        "views": {name: kind_of(view) for name, view in scorer.views.items()},
+        "views": [[name, kind_of(view)] for name, view in scorer.views.items()],
         "weights": scorer.weights.to_dict(),
         "config": dict(config),
         "report": fitted.report,
@@ -151,7 +151,7 @@ def load(workspace: Workspace, name: str | None = None) -> Scorer:
     arrays = map_arrays(folder / "views.safetensors")
     words = CatalogueWords.of_arrays(map_arrays(folder / "words.safetensors"))
     seen = snapshot.item_event_counts > 0
-    views = views_of_arrays(manifest["views"], arrays, words, table, seen)
+    views = views_of_arrays(dict(manifest["views"]), arrays, words, table, seen)
     text = None if "text" not in arrays else TextVectors(np.asarray(arrays["text"], np.float32), _Encode(folder / "text"))
     weights = Weights.of(manifest["weights"])
     return Scorer(snapshot, views, np.asarray(arrays["popularity"], np.float64), weights, words, text, str(manifest["digest"]))

@@ -217,7 +217,7 @@ def _recency(parts: Sequence[_Part], snapshot: GraphSnapshot, training: Training
     for days in RECENCY_DAYS:
         figures = []
         for part, task in tasks:
-            for kind, group in _groups(part, task.some(np.arange(min(task.n_users, 500))), days, training).items():
+            for kind, group in _groups(part, task.some(np.arange(min(task.n_users, 250))), days, training).items():
                 start = fuse.START_SEEN if kind else fuse.START_UNSEEN
                 weights = np.array([start.get(name, 0.0) for name in group.names])
                 people = group.n_targets > 0
@@ -232,7 +232,7 @@ def _recency(parts: Sequence[_Part], snapshot: GraphSnapshot, training: Training
 def _branch(found: Sequence[tuple[_Part, Task]], days: float | None, facts: dict[str, float], links: frozenset[str], training: Training):  # type: ignore[no-untyped-def]
     groups = [_groups(part, task, days, training) for part, task in found]
     seen, seen_ndcg = fuse.search([group[True] for group in groups], (fuse.WORDS_ALONE, fuse.START_SEEN), links)
-    unseen, unseen_ndcg = fuse.search([group[False] for group in groups], (fuse.WORDS_ALONE, {**fuse.START_UNSEEN, **facts}), links)
+    unseen, unseen_ndcg = fuse.search([group[False] for group in groups], ({**fuse.START_UNSEEN, **facts}, fuse.WORDS_ALONE), links)
     people = [np.full(task.n_users, not part.slice.joint or task.name.split(",")[0] in part.slice.joint) for part, task in found]
     factor, delta, all_ndcg = fuse.joint([(group[True], group[False]) for group in groups], people, seen, unseen)
     weights = fuse.branch_weights(seen, unseen, factor, delta)

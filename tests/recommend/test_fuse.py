@@ -41,7 +41,7 @@ def test_a_later_start_needs_more_than_luck():
 def test_without_targets_the_start_stays():
     one = group(np.random.default_rng(0), 0)
     empty = fuse.Group(one.names, one.features, one.valid, np.zeros_like(one.targets), np.zeros(len(one.targets), np.int64))
-    assert fuse.search([empty], [{"bad": 1.0}, {"good": 2.0}]) == ({"good": 2.0}, 0.0)
+    assert fuse.search([empty], [{"good": 2.0}, {"bad": 1.0}]) == ({"good": 2.0}, 0.0)
 
 
 def test_a_tie_counts_against_the_target():

@@ -58,7 +58,7 @@ def test_several_rankers_are_compared_in_pairs(protocol):
 
 def test_what_is_wrong_is_said(protocol, tmp_path):
     assert "text-knn" in run("evaluate", str(protocol), "--ranker", "text-kn", code=1).output
-    assert "no such file" in run("evaluate", str(tmp_path / "none.toml"), code=1).output.lower()
+    assert "There is no file" in run("evaluate", str(tmp_path / "none.toml"), code=1).output
 
 
 @pytest.fixture(scope="module")
