@@ -15,7 +15,7 @@ Arrays = dict[str, NDArray[Any]]
 def pack(name: str, matrix: sp.csr_array) -> Arrays:
     """The three arrays of a CSR matrix, and its width, under a common name."""
     return {
-        f"{name}.indptr": matrix.indptr.astype(np.int64),
+        f"{name}.indptr": matrix.indptr.astype(np.int32),
         f"{name}.indices": matrix.indices.astype(np.int32),
         f"{name}.data": matrix.data,
         f"{name}.width": np.array([matrix.shape[1]], np.int64),
@@ -26,7 +26,10 @@ def unpack(name: str, arrays: Mapping[str, NDArray[Any]]) -> sp.csr_array:
     """The CSR matrix that `pack` took apart, on the same memory."""
     indptr = arrays[f"{name}.indptr"]
     shape = (len(indptr) - 1, int(arrays[f"{name}.width"][0]))
-    return sp.csr_array((arrays[f"{name}.data"], arrays[f"{name}.indices"], indptr), shape=shape)
+    matrix: sp.csr_array = sp.csr_array(shape, dtype=arrays[f"{name}.data"].dtype)
+    # Set, not passed: the constructor would copy what is memory-mapped.
+    matrix.data, matrix.indices, matrix.indptr = arrays[f"{name}.data"], arrays[f"{name}.indices"], indptr
+    return matrix
 
 
 def transposed(matrix: sp.csr_array) -> sp.csr_array:

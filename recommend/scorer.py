@@ -21,7 +21,7 @@ from kg.ontology import Rel
 from kg.snapshot import GraphSnapshot
 from recommend.parts import Parts, PathPart
 from recommend.profile import KNOWN_FROM, Branch, Profile, profile_of_events, profile_of_items
-from recommend.views.base import NEW_ROW, Candidate, Rows, Values, View
+from recommend.views.base import NEW_ROW, Candidate, Values, View
 from recommend.views.facts import view_name
 from recommend.views.gnn import GnnView
 from recommend.weights import BranchWeights, Weights
@@ -146,13 +146,18 @@ class Scorer:
         weights = self.weights.branch(profile.branch)
         amounts = profile.weights.astype(np.float64)
         total = self._item_terms(weights)
+        rough = None
         for name, view in self.views.items():
             scale = self._scale(weights, name)
             if scale is not None:
-                total += scale * view.scores(profile.item_rows, amounts)
-        gnn = self.views.get("gnn")
-        if isinstance(gnn, GnnView) and (scale := self._scale(weights, "gnn")) is not None:
-            self._mend(total, gnn, profile.item_rows, amounts, scale)
+                values = view.scores(profile.item_rows, amounts)
+                total += scale * values
+                if isinstance(view, GnnView):
+                    rough = view, scale, values
+        if rough is not None:
+            view, scale, values = rough
+            best = np.arange(self.n_items) if self.n_items <= _EXACT else np.argpartition(-total, _EXACT)[:_EXACT]
+            total[best] += scale[best] * (view.exact(profile.item_rows, amounts, best.astype(np.int32)) - values[best])
         return total
 
     def _scale(self, weights: BranchWeights, view: str) -> Values | None:
@@ -161,12 +166,6 @@ class Scorer:
 
     def _item_terms(self, weights: BranchWeights) -> Values:
         return weights.popularity * self.popularity + np.where(self.seen, 0.0, weights.newness)
-
-    def _mend(self, total: Values, gnn: GnnView, rows: Rows, amounts: Values, scale: Values) -> None:
-        """Replace the float32 inner products of the best candidates by float64 ones."""
-        best = np.arange(self.n_items) if self.n_items <= _EXACT else np.argpartition(-total, _EXACT)[:_EXACT]
-        rough = gnn.scores(rows, amounts)[best]
-        total[best] += scale[best] * (gnn.exact(rows, amounts, best.astype(np.int32)) - rough)
 
     def block(self, profiles: sp.csr_array, branch: Branch) -> NDArray[np.float32]:
         """Scores of many profiles of one branch (CSR [b, n_items] → float32 [b, n_items]), for evaluation and batches."""
