@@ -15,7 +15,7 @@ from recommend.wording import entity_words, short_title, shown
 REST = {
     "other_paths": "other paths, not shown",
     "text": "likeness to the words themselves",
-    "popularity": "popularity, whoever asks",
+    "popularity": "being popular or new, whoever asks",
     "latent": "what nobody can name",
     "baseline": "what the mean product gets",
 }
@@ -56,7 +56,7 @@ def chain(path: Path) -> str:
 
 def _name(path: Path, place: int) -> str:
     node = path.nodes[place]
-    return short_title(entity_words(node.name or node.key), limit=40)
+    return short_title(entity_words(node.name or node.key, node.label), limit=40)
 
 
 def quotes(path: Path) -> list[str]:

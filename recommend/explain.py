@@ -24,7 +24,8 @@ PRIVATE_BELOW = 5  # people; fewer are "others"
 MIN_CONFIDENCE = 0.5  # of a fact in a reason
 MERGED = 6  # starts of a merged path at most
 MERGE_SHARE = 0.1  # of the strongest start, below which another is left out of a merged path
-ALIKE = 0.5  # what a path is worth beside a stronger one of the same kind
+ALIKE_SHARE = 0.34  # the same where the path starts with a likeness: a weak one must not stand beside a strong one
+ALIKE = 0.5  # what a path is worth beside a stronger one of the same kind, and one that passes a product that the asker has
 
 People = Callable[[], int | None]
 Chain = tuple[tuple[str, str, str, int], ...]
@@ -99,25 +100,25 @@ class Explainer:
             people: how many people have the candidate, asked only for a reason that is no path; None to keep it to oneself.
         """
         groups = [_single(part) for part in parts.paths] if all_paths else merged(parts.paths)
-        chosen = sorted(groups, key=lambda g: -g.contribution) if all_paths else self._choose(groups, limit)
+        chosen = sorted(groups, key=lambda g: -g.contribution) if all_paths else self._choose(groups, limit, asker)
         wording = Wording(lang, asker.voice, self.brand_of)
         paths = tuple(self._worded(self._path(group, asker), wording) for group in chosen)
         other = 0.0 if all_paths else math.fsum((*(p.contribution for p in parts.paths), *(-g.contribution for g in chosen)))
         rest = Rest(other, parts.text, parts.popularity, parts.latent, parts.baseline)
         # The reason speaks of the same paths, whether all are listed or not.
-        told = paths if not all_paths else tuple(self._path(group, asker) for group in self._choose(merged(parts.paths), limit))
+        told = paths if not all_paths else tuple(self._path(group, asker) for group in self._choose(merged(parts.paths), limit, asker))
         return Explanation(parts.score, paths, rest, wording.reason(told, rest, parts.score, people))
 
     def _worded(self, path: Path, wording: Wording) -> Path:
         return replace(path, reason=wording.path(path))
 
-    def _choose(self, groups: Sequence[_Group], limit: int) -> list[_Group]:
+    def _choose(self, groups: Sequence[_Group], limit: int, asker: Asker) -> list[_Group]:
         """The strongest first, then the strongest of another kind: a second of a kind counts half, a third a quarter."""
         left = sorted((g for g in groups if g.contribution > 0), key=lambda g: -g.contribution)
         chosen: list[_Group] = []
         while left and len(chosen) < limit:
             kinds = [group.kind for group in chosen]
-            best = max(left, key=lambda g: g.contribution * ALIKE ** kinds.count(g.kind))
+            best = max(left, key=lambda g: g.contribution * ALIKE ** (kinds.count(g.kind) + _detour(g, asker)))
             left.remove(best)
             if self._believed(best.lead):
                 chosen.append(best)
@@ -144,11 +145,20 @@ class Explainer:
             nodes.append(self._product(first))
         at = first
         for hop, words in zip(group.lead.hops, group.words, strict=True):
-            edges.append(self._edge(at, hop, words))
+            edges.append(self._edge(at, hop, self._readable(words, at, hop, asker)))
             nodes.append(self._product(hop.row) if hop.kind == "item" else self._entity(hop.row))
             at = hop.row
         also = tuple(Also(self._product(row), value) for row, value in group.starts[1:] if row is not None)
         return Path(group.contribution, group.lead.view, str(group.lead.relation), tuple(nodes), tuple(edges), also)
+
+    def _readable(self, words: tuple[str, ...], from_row: int | None, hop: Hop, asker: Asker) -> tuple[str, ...]:
+        """Words without the pairs that no reader finds: "base water" of "Base, Water Resist" is none, "can opener" is one."""
+        if not any(" " in word for word in words) or hop.kind != "item":
+            return words
+        left = self._product(from_row).name if from_row is not None else asker.start.name if asker.start is not None else ""
+        texts = [" ".join(text.casefold().split()) for text in (left, self._product(hop.row).name)]
+        whole = tuple(word for word in words if " " not in word or all(word in text for text in texts))
+        return whole or words
 
     def _edge(self, from_row: int | None, hop: Hop, words: tuple[str, ...]) -> Edge:
         if hop.edge in (Rel.SIMILAR_TEXT, Rel.MATCHES):
@@ -203,6 +213,11 @@ class Explainer:
         return self._snapshot.entity_name(int(brands[0])) if len(brands) == 1 else None
 
 
+def _detour(group: _Group, asker: Asker) -> bool:
+    """Whether a path passes a product that the asker has: the shorter way from there says more."""
+    return any(hop.kind == "item" and hop.row in asker.events for hop in group.lead.hops[:-1])
+
+
 def private_count(count: int | None) -> int | Literal["others"] | None:
     """How many people may be told: the number from five on, else "others"."""
     if count is None:
@@ -221,7 +236,7 @@ def _single(part: PathPart) -> _Group:
 def merged(parts: Iterable[PathPart]) -> list[_Group]:
     """Parts with equal chains as one: the views that found the same chain, then the starts that lead to it.
 
-    A start is merged when its own parts add at least a tenth of what the strongest start adds; the others stay unshown. Parts that take
+    A start is merged when its own parts add enough beside what the strongest start adds; the others stay unshown. Parts that take
     away from the score are merged into their chain, so that no chain claims more than it moves.
     """
     chains: dict[Chain, dict[int | None, list[PathPart]]] = {}
@@ -235,7 +250,9 @@ def _groups(chains: Mapping[Chain, Mapping[int | None, list[PathPart]]]) -> Iter
         sums = {row: math.fsum(part.contribution for part in found) for row, found in by_start.items()}
         order = sorted(sums, key=lambda row: (-sums[row], -1 if row is None else row))
         top = sums[order[0]]
-        starts = [row for row in order if sums[row] > 0 and sums[row] >= MERGE_SHARE * top][:MERGED] or order[:1]
+        alike = next(iter(by_start.values()))[0].hops[0].edge == Rel.SIMILAR_TEXT
+        least = (ALIKE_SHARE if alike else MERGE_SHARE) * top
+        starts = [row for row in order if sums[row] > 0 and sums[row] >= least][:MERGED] or order[:1]
         lead = max(by_start[starts[0]], key=lambda part: part.contribution)
         yield _Group(
             math.fsum(sums[row] for row in starts),

@@ -47,6 +47,29 @@ class FactExtractors:
         return FactExtractor(build_extractor(self.name, products), read_corrections(self.workspace.corrections_file))
 
 
+class Remembering:
+    """Makes a fact source once and keeps it, so that a product that comes right after the ingest needs no second learning.
+
+    Args:
+        inner: makes it.
+    """
+
+    def __init__(self, inner: FactExtractors) -> None:
+        self.name = inner.name
+        self.made: FactExtractor | None = None
+        self._inner = inner
+
+    @property
+    def digest(self) -> str:
+        """The inner one's."""
+        return self._inner.digest
+
+    def __call__(self, products: Sequence[Product]) -> FactExtractor:
+        """The fact source that these products teach."""
+        self.made = self._inner(products)
+        return self.made
+
+
 def fact_source(workspace: Workspace, name: str) -> FactExtractors:
     """What makes the fact source of a catalogue, which it learns from.
 

@@ -27,6 +27,7 @@ from recommend.views.base import NEW_ROW
 
 if TYPE_CHECKING:
     from extraction.base import Mention
+    from extraction.resolve import FactExtractor
     from recommend.service import Recommender
 
 NEW_KEY = "new"  # key of a product whose row has none
@@ -102,10 +103,12 @@ class ProductReader:
 
     Args:
         workspace: its catalogue, corrections and `clew.toml`.
+        source: an extractor that has learned from that catalogue already.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, source: FactExtractor | None = None) -> None:
         self._workspace = workspace
+        self._given = source
 
     @cached_property
     def config(self) -> Config:
@@ -113,7 +116,9 @@ class ProductReader:
         return Config.load(self._workspace.config_file) if self._workspace.config_file.is_file() else Config()
 
     @cached_property
-    def _extractor(self) -> Any:
+    def _extractor(self) -> FactExtractor:
+        if self._given is not None:
+            return self._given
         from kg.tables import products_of
         from recommend.extractor import fact_source
 
@@ -127,8 +132,11 @@ class ProductReader:
 
     def read(self, product: Product) -> tuple[list[Mention], list[Fact]]:
         """What a product's text mentions, and the facts that it states, its price band among them."""
-        mentions = next(iter(self._extractor.extractor.extract([product])))
-        facts = next(iter(self._extractor.facts([product])))
+        from extraction import to_facts
+
+        source = self._extractor
+        mentions = next(iter(source.extractor.extract([product])))
+        facts = to_facts(product, mentions, source.corrections, source.extractor.names)
         return mentions, [*facts, *self._price_band(product, facts)]
 
     def _price_band(self, product: Product, facts: Sequence[Fact]) -> list[Fact]:

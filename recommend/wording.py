@@ -62,10 +62,11 @@ def _wide(char: str) -> bool:
     return unicodedata.east_asian_width(char) in "WF"
 
 
-def entity_words(name: str) -> str:
-    """An entity's name in a sentence: `INPUT_MOUSE` reads "input mouse", everything else as it stands."""
+def entity_words(name: str, label: str = "") -> str:
+    """An entity's name in a sentence: `INPUT_MOUSE` reads "input mouse", and so does a category in capitals; the rest stands as it is."""
     clean = shown(name)
-    return clean.replace("_", " ").lower() if "_" in clean and _SNAKE.match(clean) else clean
+    code = "_" in clean or (label == Label.CATEGORY and len(clean) > 3)
+    return clean.replace("_", " ").lower() if code and _SNAKE.match(clean) else clean
 
 
 def relation_words(relation: str) -> str:
@@ -134,7 +135,7 @@ class Wording:
     def _name(self, node: Node) -> str:
         if node.label == Label.PRODUCT:
             return self._quoted(short_title(node.name or node.key, self.brand_of(node.key)))
-        return entity_words(node.name or node.key)
+        return entity_words(node.name or node.key, node.label)
 
     def _quoted(self, name: str) -> str:
         return self._say.quote.format(name) if self.lang == "zh" else name

@@ -61,7 +61,7 @@ class _Show:
     def _head(self, title: str) -> None:
         from recommend.cli.show import text
 
-        self._say("", text(title, "bold reverse"))
+        self._say("", text(title, "bold"), text("─" * min(len(title), 40), "dim"))
 
     def _timed(self, name: str, started: float) -> None:
         self._seconds[name] = round(time.perf_counter() - started, 1)
@@ -174,7 +174,8 @@ class _Show:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         self._document |= {"next": commands, "seconds": self._seconds, "peak_mb": round(memory)}
         self._head("Try next")
-        self._say(*(text(command, "bold") for command in commands))
+        if not self._session.as_json:
+            click.echo("\n".join(commands))  # not folded: they are to be copied
         took = ", ".join(f"{name} {seconds:g} s" for name, seconds in self._seconds.items())
         self._say("", text(f"It took: {took}; {memory / 1000:.1f} GB of memory at most.", "dim"))
         if self._session.as_json:

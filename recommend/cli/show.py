@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from kg.ontology import Label
+from kg.ontology import Label, Rel
 from recommend.draw import REST, chain, quotes
 from recommend.result import Answer, Buyer, Explanation, NewProductAnswer, Path, Recommendation
 from recommend.wording import entity_words, relation_words, short_title, shown
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 BAR = 12  # columns of a bar
 MIN_WIDTH, MAX_WIDTH = 40, 100
+_KINDS = {str(Label.PRICE_BAND): "price", str(Label.ENTITY): ""}
+_EDGES = {
+    str(Rel.CO_BOUGHT): "same buyers",
+    str(Rel.NEXT_BOUGHT): "bought next",
+    str(Rel.SIMILAR_TEXT): "similar text",
+    str(Rel.MATCHES): "your words",
+}
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "CNY": "¥", "JPY": "¥"}
 
 
@@ -55,25 +62,32 @@ def price_words(item: Recommendation) -> str:
     return bounds[0] if len(set(bounds)) == 1 else " to ".join(bounds)
 
 
-def shares(explanation: Explanation) -> str:
-    """What the score is made of, in hundredths of its margin over the mean product: "36 % brand LEGO · 20 % bought together"."""
+def shares(explanation: Explanation, cold: bool = False) -> str:
+    """What the score is made of, in hundredths of its margin over the mean product: "36% brand LEGO · 20% same buyers".
+
+    Args:
+        cold: whether the product is one that nobody has: what it gets whoever asks is then for being new.
+    """
     margin = explanation.score - explanation.rest.baseline
     if margin <= 0:
         return ""
     rest = explanation.rest
-    parts = [(path.contribution, path_name(path)) for path in explanation.paths]
-    parts += [(rest.other_paths, "other paths"), (rest.text, "text"), (rest.popularity, "popularity"), (rest.latent, "unnamed")]
-    return " · ".join(f"{value / margin:.0%} {name}" for value, name in parts if round(100 * value / margin))
+    parts: dict[str, float] = {}
+    for path in explanation.paths:
+        parts[path_name(path)] = parts.get(path_name(path), 0.0) + path.contribution
+    whoever = "being new" if cold else "popularity"
+    parts |= {"other paths": rest.other_paths, "text": rest.text, whoever: rest.popularity, "unnamed": rest.latent}
+    return " · ".join(f"{value / margin:.0%} {name}" for name, value in parts.items() if round(100 * value / margin))
 
 
 def path_name(path: Path) -> str:
     """A path in two or three words."""
     entity = next((node for node in path.nodes if node.label not in (Label.USER, Label.PRODUCT, Label.QUERY)), None)
     if entity is not None:
-        return f"{entity.label.lower()} {short_title(entity_words(entity.name or entity.key), limit=24)}"
-    own = 2 if path.nodes[0].label == Label.USER and path.edges[0].relation != path.relation else 1
-    names = [relation_words(edge.relation) for edge in path.edges[own - 1 :]]
-    return " + ".join(names)
+        kind = _KINDS.get(entity.label, entity.label.lower())
+        return f"{kind} {short_title(entity_words(entity.name or entity.key, entity.label), limit=28)}"
+    edges = path.edges[1:] if path.nodes[0].label == Label.USER else path.edges
+    return " → ".join(_EDGES.get(edge.relation, relation_words(edge.relation)) for edge in edges)
 
 
 def answer_text(answer: Answer) -> str:
@@ -111,7 +125,7 @@ def _item(item: Recommendation) -> Text:
     body.append(shown(item.title), "bold")
     body.append(f"\n{shown(item.item_key)}  {tags}".rstrip(), "cyan")
     body.append("\n" + item.reason)
-    made_of = shares(item.explanation)
+    made_of = shares(item.explanation, item.cold)
     if made_of:
         body.append("\n" + made_of, "dim")
     body.append("\n")
@@ -140,7 +154,7 @@ def new_product_text(answer: NewProductAnswer) -> str:
 def _buyer(buyer: Buyer) -> Text:
     from rich.text import Text
 
-    return Text.assemble((shown(buyer.user_key), "bold"), "\n" + buyer.reason, ("\n" + shares(buyer.explanation) + "\n", "dim"))
+    return Text.assemble((shown(buyer.user_key), "bold"), "\n" + buyer.reason, ("\n" + shares(buyer.explanation, cold=True) + "\n", "dim"))
 
 
 def explanation_text(answer: Answer, extra: Iterable[RenderableType] = ()) -> str:

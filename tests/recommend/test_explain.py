@@ -61,7 +61,7 @@ def alike(value: float, start: str = "a", words: tuple[str, ...] = (), view: str
 
 def bridge(value: float, start: str = "a") -> PathPart:
     hops = (
-        Hop(Rel.CO_BOUGHT, "out", "item", ROW["b"], count=3, derived=True),
+        Hop(Rel.CO_BOUGHT, "out", "item", ROW["e"], count=3, derived=True),
         Hop(Rel.SIMILAR_TEXT, "out", "item", ROW["d"], words=("lego",), derived=True),
     )
     return PathPart("bridge", Rel.CO_BOUGHT, value, ROW[start], hops)
@@ -215,3 +215,18 @@ def test_a_score_without_a_path_says_what_it_is_made_of() -> None:
     assert explainer.explain(parts(popularity=0.5), PERSON, people=lambda: 37).reason == "It is popular here: 37 people bought it."
     assert "no single fact" in explainer.explain(parts(latent=0.5), PERSON).reason
     assert explainer.explain(parts(), PERSON).rest == Rest(0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_a_way_through_a_product_that_the_person_has_gives_place_to_the_shorter_one() -> None:
+    detour = bridge(0.6)
+    detour = PathPart(detour.view, detour.relation, 0.6, detour.history_row, (Hop(Rel.CO_BOUGHT, "out", "item", ROW["b"]), detour.hops[1]))
+    kinds = [path.view for path in Explainer(GRAPH).explain(parts(detour, alike(0.4, "b")), PERSON, 1).paths]
+    assert kinds == ["similar"]
+
+
+def test_word_pairs_that_no_reader_finds_are_left_out() -> None:
+    words = ("city forest", "lego city", "lego")
+    (path,) = Explainer(GRAPH).explain(parts(alike(0.5, "a", words)), PERSON).paths
+    assert path.edges[-1].words == ("lego",)
+    (path,) = Explainer(GRAPH).explain(parts(alike(0.5, "a", ("city forest",))), PERSON).paths
+    assert path.edges[-1].words == ("city forest",)
