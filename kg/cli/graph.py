@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kg.cli.common import Session, command_options
+from kg.cli.graph_diff import diff_command
+from kg.cli.graph_erase import make_erase_command
 from kg.cli.graph_exchange import export_command, import_command, make_sync_command
 
 if TYPE_CHECKING:
+    from kg.cli.graph_erase import Models
     from kg.cli.graph_exchange import Derived
     from kg.config import Config
     from kg.ingest import FactSourceFactory, IngestReport
@@ -21,12 +24,13 @@ if TYPE_CHECKING:
     Extraction = Callable[[Workspace, str], tuple[FactSourceFactory, Any]]
 
 
-def make_graph_group(extraction: Extraction, derived: Derived | None = None) -> click.Group:
+def make_graph_group(extraction: Extraction, derived: Derived | None = None, models: Models | None = None) -> click.Group:
     """The group `graph` with an extractor in it.
 
     Args:
         extraction: called only when an ingest needs it, so that looking at a graph loads no extractor.
         derived: edges that a model found, for `sync --with-model`.
+        models: what models owe to a person, for `erase`.
     """
 
     @click.group()
@@ -34,8 +38,18 @@ def make_graph_group(extraction: Extraction, derived: Derived | None = None) -> 
         """Build, see, check and move the graph."""
 
     graph.add_command(_ingest_command(extraction))
-    for command in (stats, show_node, validate_graph, verify_engine, make_sync_command(derived), export_command, import_command):
+    for command in (
+        stats,
+        show_node,
+        validate_graph,
+        verify_engine,
+        diff_command,
+        make_sync_command(derived),
+        export_command,
+        import_command,
+    ):
         graph.add_command(command)
+    graph.add_command(make_erase_command(models))
     return graph
 
 

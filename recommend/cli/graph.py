@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kg.cli.graph import make_graph_group
+from recommend import owed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,4 +37,4 @@ def _derived(workspace: Workspace, progress: Progress) -> Mapping[str, pa.Table]
     return derived_edges(Scorer.open(workspace), progress)
 
 
-graph = make_graph_group(_extraction, _derived)
+graph = make_graph_group(_extraction, _derived, owed)
