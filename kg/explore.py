@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from cypher.guard import RefusedError, guard
 from cypher.query import NamedQuery, QueryError, library
 from kg.engine import open_embedded
 from kg.errors import InputError, UnknownKeyError
+from kg.live_schema import LiveSchema, live_schema
 from kg.progress import SILENT, Progress
 from kg.store import GraphStore, Limits, Rows
+from kg.stores.embedded import EmbeddedStore
 from kg.workspace import Workspace
 
 NAMED_LIMITS = Limits(rows=10_000, seconds=120.0)
@@ -75,3 +78,56 @@ def explore_workspace(
     """`explore` on a locked engine of a workspace's graph."""
     with open_embedded(workspace, locked=True, limits=limits, progress=progress) as store:
         return explore(store, query, given, limits)
+
+
+class Explorer:
+    """One engine, question after question. An engine that a question brought down is opened again for the next.
+
+    Args:
+        open_engine: opens it; an embedded one must come locked.
+        limits: how far a question may go.
+    """
+
+    def __init__(self, open_engine: Callable[[], GraphStore], limits: Limits = EXPLORE_LIMITS) -> None:
+        self.limits = limits
+        self._open = open_engine
+        self._store: GraphStore | None = None
+
+    @property
+    def store(self) -> GraphStore:
+        """The engine, opened if need be.
+
+        Raises:
+            EngineError: it does not answer.
+        """
+        if isinstance(self._store, EmbeddedStore) and not self._store.alive:
+            self.close()
+        if self._store is None:
+            self._store = self._open()
+        return self._store
+
+    @cached_property
+    def schema(self) -> LiveSchema:
+        """What the graph is made of."""
+        return live_schema(self.store)
+
+    def ask(self, query: str, given: Mapping[str, Any]) -> Rows:
+        """See `explore`."""
+        return self._whole(lambda: explore(self.store, query, given, self.limits))
+
+    def run(self, name: str, given: Mapping[str, Any]) -> Rows:
+        """See `run_named`; within the limits of exploration."""
+        return self._whole(lambda: run_named(self.store, name, given, self.limits))
+
+    def _whole(self, work: Callable[[], Rows]) -> Rows:
+        try:
+            return work()
+        except KeyboardInterrupt:
+            self.close()  # the answer that is still to come must not be taken for the next one's
+            raise
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None

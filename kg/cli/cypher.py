@@ -17,6 +17,13 @@ _FORMAT = click.option(
 )
 _PARAM = click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Value of a parameter; may be given again.")
 _STORE = click.option("--store", "address", help="bolt://… of a server; the embedded engine when not given.")
+_ROWS = click.option("--rows", type=click.IntRange(min=1), default=1_000, show_default=True, help="Rows that are kept.")
+_TIMEOUT = click.option(
+    "--timeout", "seconds", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds a query may take."
+)
+_MEMORY = click.option(
+    "--memory", "memory_mb", type=click.IntRange(min=64), default=2_048, show_default=True, help="MB beyond the loaded graph."
+)
 
 
 @click.group()
@@ -85,9 +92,9 @@ def run_query(session: Session, name: str, params: tuple[str, ...], shape: str, 
 @_PARAM
 @_FORMAT
 @_STORE
-@click.option("--rows", type=click.IntRange(min=1), default=1_000, show_default=True, help="Rows that are kept.")
-@click.option("--timeout", "seconds", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds a query may take.")
-@click.option("--memory", "memory_mb", type=click.IntRange(min=64), default=2_048, show_default=True, help="MB beyond the loaded graph.")
+@_ROWS
+@_TIMEOUT
+@_MEMORY
 @command_options
 def query(
     session: Session, text: str, params: tuple[str, ...], shape: str, address: str | None, rows: int, seconds: float, memory_mb: int
@@ -128,8 +135,41 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
+@cypher.command()
+@_FORMAT
+@_STORE
+@_ROWS
+@_TIMEOUT
+@_MEMORY
+@command_options
+def shell(session: Session, shape: str, address: str | None, rows: int, seconds: float, memory_mb: int) -> None:
+    """Ask question after question: completion, history, `:help`. Reads statements from standard input in a pipe."""
+    import sys
+
+    from kg.cli.shell import Shell, talk
+    from kg.engine import open_embedded, open_store
+    from kg.explore import Explorer
+    from kg.store import Limits
+    from kg.workspace import Workspace
+
+    workspace = Workspace(session.workspace).open()
+    limits = Limits(rows, seconds, memory_mb)
+    progress = session.progress()
+    explorer = Explorer(
+        lambda: open_store(workspace, address, progress) if address else open_embedded(workspace, True, limits, progress), limits
+    )
+    try:
+        shell = Shell(explorer, click.echo, "json" if session.as_json else shape)
+        if sys.stdin.isatty():
+            talk(shell, workspace)
+        elif not shell.read(sys.stdin.read()):
+            sys.exit(1)
+    finally:
+        explorer.close()
+
+
 def _print(session: Session, found: Rows, shape: str) -> None:
-    from kg.cli.tables import csv_table, text_table
+    from kg.cli.tables import answer_text, csv_table
 
     document = found.to_dict()
     if session.as_json or shape == "json":
@@ -137,6 +177,6 @@ def _print(session: Session, found: Rows, shape: str) -> None:
     elif shape == "csv":
         click.echo(csv_table(found.columns, found.rows))
     else:
-        click.echo(text_table(found.columns, found.rows) if found.rows else "No rows.")
+        click.echo(answer_text(found.columns, found.rows) if found.rows else "No rows.")
         if found.truncated:
             click.echo(f"… more than {len(found.rows):,} rows; raise --rows or add LIMIT", err=True)

@@ -16,13 +16,18 @@ _MIN_WIDTH, _MAX_WIDTH = 40, 160
 _NARROWEST = 6
 
 
+def terminal_width() -> int:
+    """Characters of a line of the terminal, between 40 and 160; 80 in a pipe."""
+    return min(max(shutil.get_terminal_size((80, 24)).columns, _MIN_WIDTH), _MAX_WIDTH)
+
+
 def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:
     """Rows as text: columns aligned, numbers to the right, cells cut with … until it all fits.
 
     Args:
         width: characters a line; the terminal's (80 in a pipe) when None.
     """
-    room = width or min(max(shutil.get_terminal_size((80, 24)).columns, _MIN_WIDTH), _MAX_WIDTH)
+    room = width or terminal_width()
     cells = [[shown(cell) for cell in row] for row in rows]
     sizes = [max([_width(name), *(_width(row[place]) for row in cells)]) for place, name in enumerate(columns)]
     # The widest column gives way first, so that keys and figures stay whole while a title is cut.
@@ -33,6 +38,41 @@ def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int
     ]
     lines = [_line(columns, sizes, numeric), "  ".join("─" * size for size in sizes)]
     return "\n".join([*lines, *(_line(row, sizes, numeric) for row in cells)])
+
+
+def answer_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:
+    """An answer as text: a table; rows with paths that it would cut become records, each path drawn down the page.
+
+    Args:
+        width: characters a line; the terminal's when None.
+    """
+    room = width or terminal_width()
+    paths = [place for place in range(len(columns)) if any(isinstance(row[place], Path) for row in rows)]
+    if not paths:
+        return text_table(columns, rows, room)
+    sizes = [max([_width(name), *(_width(shown(row[place])) for row in rows)]) for place, name in enumerate(columns)]
+    if sum(sizes) + 2 * (len(sizes) - 1) <= room:
+        return text_table(columns, rows, room)
+    margin = min(max(_width(name) for name in columns), 20) + 2
+    return "\n\n".join("\n".join(_record(columns, row, margin, room)) for row in rows)
+
+
+def _record(columns: Sequence[str], row: Sequence[Any], margin: int, room: int) -> list[str]:
+    lines = []
+    for name, cell in zip(columns, row, strict=True):
+        drawn = draw_path(cell, room - margin) if isinstance(cell, Path) else [_fit(shown(cell), room - margin)]
+        head = _fit(name, margin - 2)
+        lines += [f"{head if not place else ''}{' ' * (margin - (0 if place else _width(head)))}{line}" for place, line in enumerate(drawn)]
+    return lines
+
+
+def draw_path(path: Path, width: int) -> list[str]:
+    """A path as lines: one if it fits, else a line for each step."""
+    whole = shown(path)
+    if _width(whole) <= width or not path.edges:
+        return [_fit(whole, width)]
+    steps = zip(path.edges, path.nodes, path.nodes[1:], strict=False)
+    return [_fit(line, width) for line in (shown(path.nodes[0]), *(f"  {_step(edge, before, after)}" for edge, before, after in steps))]
 
 
 def csv_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -66,11 +106,13 @@ def shown(cell: Any) -> str:
 
 
 def _path(path: Path) -> str:
-    pieces = [shown(path.nodes[0])] if path.nodes else []
-    for edge, before, after in zip(path.edges, path.nodes, path.nodes[1:], strict=False):
-        arrow = f"─{edge.type}→" if edge.source == before.key else f"←{edge.type}─"
-        pieces += [arrow, shown(after)]
-    return " ".join(pieces)
+    steps = zip(path.edges, path.nodes, path.nodes[1:], strict=False)
+    return " ".join([*map(shown, path.nodes[:1]), *(_step(edge, before, after) for edge, before, after in steps)])
+
+
+def _step(edge: Edge, before: Node, after: Node) -> str:
+    arrow = f"─{edge.type}→" if edge.source == before.key else f"←{edge.type}─"
+    return f"{arrow} {shown(after)}"
 
 
 def _named(node: Node) -> str:

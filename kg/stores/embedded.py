@@ -91,6 +91,11 @@ class EmbeddedStore:
                 self.close()
                 raise _refused({"error": "timeout"}, seconds)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the child is there: a question that went past its limits ends it."""
+        return self._process.poll() is None
+
     def digest(self) -> str | None:
         """See `GraphStore`."""
         return self._digest
