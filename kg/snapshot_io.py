@@ -251,4 +251,5 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _array(table: pa.Table, name: str) -> Any:
-    return _one(table.column(name)).to_numpy()
+    # Not `to_numpy`: that imports pandas wherever it is installed, which takes longer than everything else here.
+    return np.from_dlpack(_one(table.column(name)))

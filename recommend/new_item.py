@@ -67,7 +67,11 @@ def read_new_products(path: str, config: Config) -> list[Product]:
         file = Path(folder) / "new.jsonl"
         file.write_text("\n".join(json.dumps({name: row.get(name) for name in given}, default=str) for row in rows), encoding="utf-8")
         mapping = CatalogueSource(columns=columns, currency=config.catalogue.currency, max_price=config.catalogue.max_price)
-        products = list(read_catalogue([file], mapping, rejects, price_parser=_price_parser()))
+        try:
+            products = list(read_catalogue([file], mapping, rejects, price_parser=_price_parser()))
+        except InputError:
+            _refuse(path, rejects)  # names the row and the file that the user gave
+            raise
     _refuse(path, rejects)
     return products
 

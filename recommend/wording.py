@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from kg.ontology import RELATIONS, Family, Label, Rel
@@ -30,9 +31,12 @@ def shown(text: str) -> str:
 
 def width(text: str) -> int:
     """Columns that a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
 
 
+@lru_cache(8192)
 def short_title(title: str, brand: str | None = None, limit: int = NAME_WIDTH) -> str:
     """A title that fits into a sentence: cut where a phrase or at least a word ends, the cut marked, the brand kept."""
     clean = shown(title)
