@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -24,6 +25,46 @@ TEXT_SCALE = 2.0  # of text features in the fit: Adam moves every parameter alik
 
 
 @dataclass(frozen=True, eq=False)
+class Gather:
+    """Several relations that share no entity, as one product: Σ_r w_r Σ_e Â_ie x_e = Σ_e Â_ie (w_{r(e)} x_e).
+
+    Args:
+        weights: operator Â [n_items, n_entities].
+        relation_places: int64 [n_entities], the relation of each entity (0 where it has none here).
+    """
+
+    weights: Operator
+    relation_places: Tensor
+
+
+def _gathers(
+    edges: ItemEdges,
+    inside: NDArray[np.bool_],
+    item_places: NDArray[np.int64],
+    shape: tuple[int, int],
+    n_relations: int,
+    device: torch.device,
+) -> list[Gather]:
+    """Relations packed greedily; one operator, unless an entity stands under two relations."""
+    layers: list[tuple[NDArray[np.bool_], NDArray[np.int64]]] = []  # edges taken, relation of each entity (−1: none)
+    for relation_place in range(n_relations):
+        wanted = inside & (edges.relation_places == relation_place)
+        ends = edges.entity_rows[wanted]
+        free = [layer for layer in layers if (layer[1][ends] < 0).all()]
+        if not free:
+            free = [(np.zeros(len(inside), np.bool_), np.full(shape[1], -1, np.int64))]
+            layers += free
+        taken, relation_of = free[0]
+        taken |= wanted
+        relation_of[ends] = relation_place
+    found = []
+    for taken, relation_of in layers:
+        matrix = sp.csr_array((edges.weights[taken], (item_places[taken], edges.entity_rows[taken])), shape=shape)
+        found.append(Gather(Operator(matrix, device), torch.from_numpy(np.maximum(relation_of, 0)).to(device)))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
 class Inputs:
     """What both sides read, on the device.
 
@@ -32,14 +73,17 @@ class Inputs:
         words: operator [n_items, n_words], TF-IDF times TEXT_SCALE.
         basis: float32 [n_words, k].
         projected: float32 [n_items, k], TF-IDF times basis.
-        edges: for each relation, edge_index (int64 [2, m], entity row, item row) and Â (float32 [m]).
+        gathers: Â of all relations, in as few operators as hold each entity under one relation.
+        touched: bool [n_entities], whether any of these products has the entity.
     """
 
     dense: Tensor
     words: Operator | None
     basis: Tensor
     projected: Tensor
-    edges: tuple[tuple[Tensor, Tensor], ...]
+    gathers: tuple[Gather, ...]
+    n_relations: int
+    touched: Tensor
 
     @property
     def n_items(self) -> int:
@@ -47,22 +91,30 @@ class Inputs:
         return int(self.dense.shape[0])
 
     @classmethod
-    def of(cls, features: TextFeatures, edges: ItemEdges, n_relations: int, item_rows: NDArray[np.int64], device: torch.device) -> Inputs:
+    def of(
+        cls,
+        features: TextFeatures,
+        edges: ItemEdges,
+        n_relations: int,
+        n_entities: int,
+        item_rows: NDArray[np.int64],
+        device: torch.device,
+    ) -> Inputs:
         """Move the features and edges of some products, in the order of their rows (int64 [n], ascending), to the device."""
         of_edge = np.repeat(np.arange(len(edges.starts) - 1), np.diff(edges.starts))
         places = np.full(len(edges.starts) - 1, -1)
         places[item_rows] = np.arange(len(item_rows))
-        by_relation = []
-        for relation_place in range(n_relations):
-            wanted = (edges.relation_places == relation_place) & (places[of_edge] >= 0)
-            index = np.stack([edges.entity_rows[wanted], places[of_edge[wanted]]]).astype(np.int64)
-            by_relation.append((torch.from_numpy(index).to(device), torch.from_numpy(edges.weights[wanted]).to(device)))
+        inside = places[of_edge] >= 0
+        touched = np.zeros((n_entities, 1), np.bool_)
+        touched[edges.entity_rows[inside]] = True
         return cls(
             torch.from_numpy(np.array(features.dense[item_rows]) * np.float32(TEXT_SCALE)).to(device),
             Operator(features.words[item_rows] * np.float32(TEXT_SCALE), device) if features.words.shape[1] else None,
             torch.from_numpy(np.array(features.word_basis)).to(device),
             torch.from_numpy(np.asarray(features.words[item_rows] @ features.word_basis * TEXT_SCALE, np.float32)).to(device),
-            tuple(by_relation),
+            tuple(_gathers(edges, inside, places[of_edge], (len(item_rows), n_entities), n_relations, device)),
+            n_relations,
+            torch.from_numpy(touched).to(device),
         )
 
 
@@ -83,7 +135,7 @@ class Side(nn.Module):
         self.word_map = nn.Parameter(start[0][d_text:].clone())
         self.word_rest = nn.Parameter(torch.zeros(n_words, config.dim))
         self.entity_vectors = nn.Parameter(start[1].clone())
-        self.relation_weights = nn.Parameter(torch.ones(len(inputs.edges)))
+        self.relation_weights = nn.Parameter(torch.ones(inputs.n_relations))
         self.identity = nn.Parameter(start[2].clone())
         self.gather = WeightedSum()
 
@@ -107,8 +159,8 @@ class Side(nn.Module):
             # Σ_t tfidf_it w_t with w_t = basis_t · map + rest_t; the product tfidf · basis never changes.
             text = text + inputs.projected @ self.word_map + inputs.words @ rest
         entity = torch.zeros_like(text)
-        for place, (index, weight) in enumerate(inputs.edges):
-            entity = entity + self.relation_weights[place] * self.gather(self.entity_vectors, index, weight, inputs.n_items)
+        for gather in inputs.gathers:
+            entity = entity + self.gather(self.relation_weights[gather.relation_places].unsqueeze(1) * self.entity_vectors, gather.weights)
         return text, entity
 
     def forward(self, inputs: Inputs, generator: torch.Generator) -> Tensor:
@@ -129,13 +181,10 @@ class Tower(nn.Module):
         super().__init__()
         # Not zero: where no text is, the product of two zeros would have no gradient.
         small = [torch.randn(n, config.dim, generator=generator) * START for n in (n_entities, inputs.n_items)]
-        touched = torch.zeros(n_entities, 1)  # entities of new products only are never trained and stay zero
-        for index, _ in inputs.edges:
-            touched[index[0].cpu()] = 1.0
         device = inputs.dense.device
         start = (
             orthogonal(inputs.dense.shape[1] + inputs.basis.shape[1], config.dim, generator).to(device),
-            (small[0] * touched).to(device),
+            small[0].to(device) * inputs.touched,  # entities of new products only are never trained and stay zero
             small[1].to(device),
         )
         self.source = Side(inputs, config, start)

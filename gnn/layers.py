@@ -47,28 +47,28 @@ class WeightedSum(MessagePassing):  # type: ignore[misc]
 
     Differs from GCN (Kipf and Welling, 2017): rows are L2-normalised over idf weights instead of symmetric degrees, and there is
     no weight matrix: the entities' vectors are learnt in the space of the result.
+
+    The weights never change, so PyG's fused path is taken: one sparse product, and its transpose for the gradient.
     """
 
     def __init__(self) -> None:
         super().__init__(aggr="sum")
 
-    def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor, n_targets: int) -> Tensor:
+    def forward(self, x: Tensor, weights: Operator) -> Tensor:
         """Aggregate.
 
         Args:
             x: float [n_sources, d].
-            edge_index: int64 [2, m], source row, target row.
-            edge_weight: float [m].
-            n_targets: rows of the result.
+            weights: operator [n_targets, n_sources], Â.
 
         Returns:
             float [n_targets, d].
         """
-        return cast(Tensor, self.propagate(edge_index, x=(x, None), edge_weight=edge_weight, size=(x.shape[0], n_targets)))
+        return cast(Tensor, self.propagate(weights.forward, x=(x, None), transposed=weights.transposed))
 
-    def message(self, x_j: Tensor, edge_weight: Tensor) -> Tensor:
-        """x_e · Â_ie of each edge (float [m, d])."""
-        return x_j * edge_weight.unsqueeze(-1)
+    def message_and_aggregate(self, edge_index: Tensor, x: tuple[Tensor, None], transposed: Tensor) -> Tensor:
+        """Σ_e Â_ie x_e of every target (float [n_targets, d])."""
+        return cast(Tensor, _Product.apply(edge_index, transposed, x[0]))
 
 
 def orthogonal(n_rows: int, n_columns: int, generator: torch.Generator) -> Tensor:

@@ -71,8 +71,8 @@ def fit(
     known_rows = np.flatnonzero(snapshot.item_event_counts > 0)  # [n_known]
     histories = _histories(snapshot, known_rows)  # [n_people, n_known], two products or more each
 
-    trained = Inputs.of(features, edges, len(relations), known_rows, device)
-    everything = Inputs.of(features, edges, len(relations), np.arange(snapshot.n_items), device)
+    trained = Inputs.of(features, edges, len(relations), snapshot.n_entities, known_rows, device)
+    everything = Inputs.of(features, edges, len(relations), snapshot.n_entities, np.arange(snapshot.n_items), device)
     random = torch.Generator().manual_seed(derive(config.seed, "gnn start"))
     tower = Tower(trained, snapshot.n_entities, config, random).to(device)
 
@@ -105,9 +105,8 @@ def _train(
     steps = config.planned_steps(histories.shape[0])
     slow = [side.word_rest for side in (tower.source, tower.target)]
     fast = [p for p in tower.parameters() if all(p is not word_rest for word_rest in slow)]
-    optimiser = torch.optim.Adam(
-        [{"params": fast, "lr": config.learning_rate}, {"params": slow, "lr": config.word_learning_rate}], weight_decay=config.weight_decay
-    )
+    groups = [{"params": fast, "lr": config.learning_rate}, {"params": slow, "lr": config.word_learning_rate}]
+    optimiser = torch.optim.Adam(groups, weight_decay=config.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1.0, (step + 1) / (config.warmup + 1)) * max(0.0, 1 - step / steps)
     )
