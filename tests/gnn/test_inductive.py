@@ -63,7 +63,7 @@ def test_equal_to_the_tower_after_the_product_is_added_to_the_graph(monkeypatch:
     new = embed_products(table, asked, [{"HAS_BRAND": [brand], "MADE_OF": [material]}])
 
     edges = item_edges(grown, table.relations, table.entity_idf)
-    inputs = Inputs.of(both, edges, len(table.relations), np.arange(grown.n_items), torch.device("cpu"))
+    inputs = Inputs.of(both, edges, len(table.relations), grown.n_entities, np.arange(grown.n_items), torch.device("cpu"))
     with torch.no_grad():
         for side, found in ((kept["tower"].source, new.source_vectors()), (kept["tower"].target, new.target_vectors())):
             text, entity = side.components(inputs)
