@@ -118,6 +118,8 @@ _BUILT_IN = {
     "rules": ("extraction.rules", "build_rules"),
     "columns": ("extraction.columns", "build_columns"),
     "llm": ("extraction.llm", "build_llm"),
+    "tagger": ("extraction.tag_pipeline", "build_tagger"),
+    "hybrid": ("extraction.hybrid", "build_hybrid"),
 }
 _REGISTERED: dict[str, Builder] = {}
 

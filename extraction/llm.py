@@ -155,7 +155,7 @@ class LlmExtractor:
         self.report = LlmReport()
         self._examples = ExampleIndex(shipped_examples() if examples is None else examples)
         self._asker = Asker(model, Ledger(budget, prices), AnswerCache(cache) if cache else MemoryCache())
-        self._gain = gain
+        self.gain = gain
         self._seen = self._used = 0  # products seen, and of them chosen to be asked about
         self._progress = progress
 
@@ -196,7 +196,13 @@ class LlmExtractor:
         return Plan(len(products), kept, asked, expected, sentence)
 
     def extract(self, products: Iterable[Product]) -> Iterator[list[Mention]]:
-        """One list of mentions per product; asks about a window of products at a time. `report` counts along.
+        """One list of mentions per product; none for a product that was not asked about. Raises as `answers`."""
+        return (mentions or [] for mentions in self.answers(products))
+
+    def answers(self, products: Iterable[Product]) -> Iterator[list[Mention] | None]:
+        """Per product what the model said of it, None where it was not asked or its whole answer was refused.
+
+        Asks about a window of products at a time. `report` counts along.
 
         Raises:
             EngineError: the model is not there, refuses, or keeps failing. What was answered is kept.
@@ -220,7 +226,7 @@ class LlmExtractor:
             f"{report.kept:,} were answered before, {report.left_out:,} left out. {report.mentions:,} values taken.{refused}"
         )
 
-    def _extract_window(self, window: Sequence[Product], advance: Callable[[int], None]) -> Iterator[list[Mention]]:
+    def _extract_window(self, window: Sequence[Product], advance: Callable[[int], None]) -> Iterator[list[Mention] | None]:
         questions, answers, open_rows = self._open(window)
         self._seen += len(window)
         open_rows = open_rows[: self._quota(self._seen, self._used)]
@@ -239,7 +245,8 @@ class LlmExtractor:
                 report.asked += 1
                 report.expected = report.expected + question.expected(self.model)
                 report.spent = report.spent + answer.usage
-            yield self._mentions(self._reading(product), answer)
+            mentions = self._mentions(self._reading(product), answer)
+            yield mentions if isinstance(answer.values, Values) else None
 
     def _open(self, window: Sequence[Product]) -> tuple[list[Question | None], dict[int, Answer], list[int]]:
         """Questions of a window, the answers that are kept (by row), and the rows that are open, in the order of asking."""
@@ -248,9 +255,9 @@ class LlmExtractor:
         return questions, answers, [i for i in self._order(window) if questions[i] is not None and i not in answers]
 
     def _order(self, window: Sequence[Product]) -> list[int]:
-        if self._gain is None:
+        if self.gain is None:
             return list(range(len(window)))
-        gains = self._gain(window)
+        gains = self.gain(window)
         return [i for i in sorted(range(len(window)), key=lambda i: (-gains[i], i)) if gains[i] > 0]
 
     def _quota(self, seen: int, used: int) -> int:
@@ -352,6 +359,7 @@ def build_llm(
     budget: str | None = None,
     gain: Gain | None = None,
     progress: Progress = SILENT,
+    attributes: Sequence[str] = DEFAULT_ATTRIBUTES,
 ) -> LlmExtractor:
     """The extractor of the registry: the model of `CLEW_LLM_*` (or of a configuration), answers kept in the workspace.
 
@@ -361,7 +369,7 @@ def build_llm(
         cache: folder of answers; when not given `CLEW_LLM_CACHE`, else that of the workspace `CLEW_WORKSPACE` (default ./clew-data) if
             there is one.
         budget: of `--llm-budget`; the configuration's when not given.
-        gain, progress: as of `LlmExtractor`.
+        gain, progress, attributes: as of `LlmExtractor`.
 
     Raises:
         EngineError: no model is configured.
@@ -376,6 +384,7 @@ def build_llm(
         cache = Path(config.cache) if config.cache else workspace / "cache" / "llm" if workspace.is_dir() else None
     return LlmExtractor(
         language_model(config, progress.note),
+        attributes,
         shots=config.shots,
         budget=Budget.parse(limit) if (limit := budget or config.budget) else NO_LIMIT,
         prices=prices,

@@ -67,7 +67,7 @@ def make_tokenizer() -> Callable[[Language], LightTokenizer]:
 
 
 def words_in(doc: Doc) -> Words:
-    """The words of a Doc, cut once."""
+    """The words of a Doc, cut once; their `text` is the Doc's, which spaCy would join again at every `doc.text`."""
     words: Words | None = doc.user_data.get(WORDS)
     if words is None:
         words = doc.user_data[WORDS] = words_of(doc.text)
@@ -103,7 +103,7 @@ def make_columns(nlp: Language, name: str) -> Component:
     def columns(doc: Doc) -> Doc:
         fields = fields_of(doc)
         if fields:
-            mentions_of(doc).extend(find_columns(fields, doc.text))
+            mentions_of(doc).extend(find_columns(fields, words_in(doc).text))
         return doc
 
     return columns
@@ -190,8 +190,9 @@ def make_measures(nlp: Language, name: str) -> Component:
 
     def measures(doc: Doc) -> Doc:
         found = mentions_of(doc)
-        found.extend(find_sizes(doc.text, category_of(doc)))
-        found.extend(find_quantities(doc.text))
+        text = words_in(doc).text
+        found.extend(find_sizes(text, category_of(doc)))
+        found.extend(find_quantities(text))
         return doc
 
     return measures
@@ -202,7 +203,7 @@ def make_price(nlp: Language, name: str) -> Component:
     """Prices with a currency."""
 
     def price(doc: Doc) -> Doc:
-        mentions_of(doc).extend(find_price_mentions(doc.text))
+        mentions_of(doc).extend(find_price_mentions(words_in(doc).text))
         return doc
 
     return price

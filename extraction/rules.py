@@ -60,19 +60,25 @@ class RulesExtractor:
 
     def extract(self, products: Iterable[Product]) -> Iterator[list[Mention]]:
         """One list of mentions per product, sorted by attribute's place in the text; reads a batch ahead."""
-        from extraction.pipeline import FIELDS, mentions_of
+        from extraction.pipeline import mentions_of
+
+        return (mentions_of(doc) for doc in self.docs(products))
+
+    def docs(self, products: Iterable[Product]) -> Iterator[Any]:
+        """The spaCy Doc of each product's title, having gone through the pipeline."""
+        from extraction.pipeline import FIELDS
 
         ahead, behind = itertools.tee(products)
         make_doc = self.nlp.make_doc
 
-        def docs() -> Iterator[Any]:
+        def made() -> Iterator[Any]:
             for product in ahead:
                 doc = make_doc(product.title)
                 doc.user_data[FIELDS] = product.fields
                 yield doc
 
-        for _, doc in zip(behind, self.nlp.pipe(docs()), strict=True):
-            yield mentions_of(doc)
+        for _, doc in zip(behind, self.nlp.pipe(made()), strict=True):
+            yield doc
 
 
 def build_rules(products: Sequence[Product]) -> RulesExtractor:

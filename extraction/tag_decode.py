@@ -5,11 +5,12 @@ A word's scores for all tags of all attributes are summed once from its features
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from extraction.crf import BEGIN, INSIDE, OUTSIDE, TAGS, CrfWeights
 from extraction.tag_features import WINDOW, Hints, Tokens, hint_feature, pair_features, place_features, word_features
@@ -74,11 +75,11 @@ class Decoder:
         columns = np.arange(total) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         scores = np.zeros((len(titles), longest + 4, self.width))
         for k, offset in enumerate(WINDOW):
-            np.add.at(scores, (title_rows, columns - offset + 2), self._scores[word_rows, k])
+            scores[title_rows, columns - offset + 2] += self._scores[word_rows, k]
         inner = scores[:, 2 : longest + 2]
         at, found = self._places(titles, hints)
-        if len(at):
-            np.add.at(inner, (at[:, 0], at[:, 1]), self._table[found])
+        sums = csr_matrix((np.ones(len(at)), (at, found)), (total, len(self._table))) @ self._table
+        inner[title_rows, columns] += sums
         return inner.reshape(len(titles), longest, len(self.names), 3), lengths
 
     def _word(self, token: str) -> int:
@@ -94,32 +95,36 @@ class Decoder:
                 self._scores[row, k] = self._table[known].sum(axis=0) if known else 0.0
         return row
 
-    def _places(self, titles: Sequence[Tokens], hints: Sequence[Hints]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(title, token) and row of every known feature of places, pairs and hints."""
-        at: list[tuple[int, int]] = []
+    def _places(self, titles: Sequence[Tokens], hints: Sequence[Hints]) -> tuple[list[int], list[int]]:
+        """Token (counted over all titles) and row of every known feature of places, pairs and hints."""
+        at: list[int] = []
         found: list[int] = []
-        get = self._rows.get
-        for t, (tokens, hint) in enumerate(zip(titles, hints, strict=True)):
-            texts = tokens.texts
-            for i in range(len(texts)):
-                if row := get(place_features(tokens, i)):
-                    at.append((t, i))
-                    found.append(row)
-                if i:
-                    right, left = pair_features(texts[i - 1], texts[i])
-                    if row := get(right):
-                        at.append((t, i))
+        base = 0
+        for tokens, hint in zip(titles, hints, strict=True):
+            for i, names in _named(tokens, hint):
+                for name in names:
+                    if row := self._rows.get(name):
+                        at.append(base + i)
                         found.append(row)
-                    if row := get(left):
-                        at.append((t, i - 1))
-                        found.append(row)
-            for i, names in hint.names.items():
-                for offset in (-1, 0, 1):
-                    for name in names:
-                        if 0 <= i - offset < len(texts) and (row := get(hint_feature(name, offset))):
-                            at.append((t, i - offset))
-                            found.append(row)
-        return np.array(at, np.int64).reshape(-1, 2), np.array(found, np.int64)
+            base += len(tokens)
+        return at, found
+
+
+def _named(tokens: Tokens, hint: Hints) -> Iterator[tuple[int, Iterable[str]]]:
+    """(token, names) of the features of places, pairs and hints of a title."""
+    texts = tokens.texts
+    n = len(texts)
+    for i in range(n):
+        yield i, (place_features(tokens, i),)
+        if i:
+            right, left = pair_features(texts[i - 1], texts[i])
+            yield i, (right,)
+            yield i - 1, (left,)
+    for table in (hint.names, hint.rules):
+        for i, names in table.items():
+            for offset in (-1, 0, 1):
+                if 0 <= i - offset < n:
+                    yield i - offset, [hint_feature(name, offset) for name in names]
 
 
 def _logsumexp(values: Floats, axis: int) -> Floats:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_CJK}]|\d+|[^\W\d_{_CJK}]+|[^\s]")
@@ -49,36 +50,47 @@ def tokens_of(text: str) -> Tokens:
     return Tokens(text, texts, starts, ends)
 
 
-# Place of a feature: names for one token of a text, by the token's row.
 @dataclass(frozen=True, slots=True)
 class Hints:
     """What is known about places of one text beside its words.
 
     Args:
         names: token row → names of features.
+        rules: the same for what the rules found.
     """
 
     names: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    rules: Mapping[int, Sequence[str]] = field(default_factory=dict)
+
+    def without_rules(self) -> Hints:
+        """These hints without what the rules found."""
+        return Hints(self.names)
 
 
 NO_HINTS = Hints()
 
 
+@lru_cache(maxsize=100_000)
+def folded(token: str) -> str:
+    """A token without its capitals, its apostrophes straight."""
+    return token.casefold().translate(_FOLD)
+
+
 def word_features(token: str, offset: int) -> Iterator[str]:
     """Names of the features that a token gives to the one `offset` places before it (0: to itself)."""
-    folded = token.casefold().translate(_FOLD)
-    yield f"{offset}w:{folded}"
+    plain = folded(token)
+    yield f"{offset}w:{plain}"
     if abs(offset) == 2:
         return
     shape = _shape(token)
     yield f"={offset}s:{shape}"
-    yield f"{offset}k:{_kind(folded)}"
-    if offset == 0 and len(folded) > 2 and folded.isalpha():
-        yield f"p:{folded[:3]}"
-        yield f"e:{folded[-3:]}"
-        yield f"e2:{folded[-2:]}"
-        if len(folded) > 5:
-            yield f"p5:{folded[:5]}"
+    yield f"{offset}k:{_kind(plain)}"
+    if offset == 0 and len(plain) > 2 and plain.isalpha():
+        yield f"p:{plain[:3]}"
+        yield f"e:{plain[-3:]}"
+        yield f"e2:{plain[-2:]}"
+        if len(plain) > 5:
+            yield f"p5:{plain[:5]}"
 
 
 def _shape(token: str) -> str:
@@ -93,12 +105,10 @@ def _shape(token: str) -> str:
     return "Xx" if token[0].isupper() and token[1:].islower() else "xX"
 
 
-def _kind(folded: str) -> str:
-    if folded.isdigit():
-        return f"d{min(len(folded), 5)}"
-    if folded.isalpha():
-        return "a"
-    return folded
+def _kind(plain: str) -> str:
+    if plain.isdigit():
+        return f"d{min(len(plain), 5)}"
+    return "a" if plain.isalpha() else plain
 
 
 def place_features(tokens: Tokens, i: int) -> str:
@@ -111,7 +121,7 @@ def place_features(tokens: Tokens, i: int) -> str:
 
 def pair_features(left: str, right: str) -> tuple[str, str]:
     """Names of the features that two neighbours give: to the right one and to the left one."""
-    pair = f"{left.casefold().translate(_FOLD)}|{right.casefold().translate(_FOLD)}"
+    pair = f"{folded(left)}|{folded(right)}"
     return f"r:{pair}", f"l:{pair}"
 
 
@@ -135,7 +145,8 @@ def features_of(tokens: Tokens, hints: Hints = NO_HINTS, with_case: bool = True)
         if i + 1 < n:
             names.append(pair_features(tokens.texts[i], tokens.texts[i + 1])[1])
         for offset in (-1, 0, 1):
-            names += [hint_feature(name, offset) for name in hints.names.get(i + offset, ())]
+            for table in (hints.names, hints.rules):
+                names += [hint_feature(name, offset) for name in table.get(i + offset, ())]
         rows.append(names if with_case else [name for name in names if not name.startswith("=")])
     return rows
 

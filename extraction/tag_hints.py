@@ -33,10 +33,11 @@ class HintMaker:
         """
         names: dict[int, list[str]] = {}
         self._add_statistics(tokens, words, names)
+        rules: dict[int, list[str]] = {}
         for mention in mentions:
             if mention.field == "title" and mention.extractor == "rules":
-                _add_mention(tokens, mention, names)
-        return Hints(names)
+                _add_mention(tokens, mention, rules)
+        return Hints(names, rules)
 
     def _add_statistics(self, tokens: Tokens, words: Words, names: dict[int, list[str]]) -> None:
         known = words.text.casefold() in self.statistics.known
@@ -80,7 +81,7 @@ def _add_mention(tokens: Tokens, mention: Mention, names: dict[int, list[str]]) 
         name = f"={name}"
     for token in range(max(first, 0), len(tokens)):
         if tokens.starts[token] >= mention.end:
-            if tokens.starts[token] >= mention.end and token > first:
+            if token > first:
                 names.setdefault(token, []).append(f"{name}:after")
             break
         if tokens.ends[token] <= mention.start:

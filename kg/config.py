@@ -233,10 +233,12 @@ class ExtractionConfig(Section):
     Args:
         extractor: name from the registry ("rules").
         language: ISO 639-1 code of the catalogue's text.
+        llm: the language model that is asked (keys as of `extraction.llm_config.LlmConfig`, which checks them).
     """
 
     extractor: str = "rules"
     language: str = Field(default="en", pattern=r"^[a-z]{2}$")
+    llm: dict[str, Any] = {}
 
 
 class TrainConfig(Section):

@@ -1,0 +1,155 @@
+"""The tagger as a spaCy component behind the rules, and as the extractor `tagger`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from importlib import resources
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from extraction.base import Mention, entity_of
+from extraction.brand import BrandFinder
+from extraction.combine import Slot
+from extraction.pipeline import build_pipeline, mentions_of, words_in
+from extraction.rules import RulesExtractor
+from extraction.tag_decode import Span
+from extraction.tag_features import Tokens, tokens_of
+from extraction.tag_hints import HintMaker
+from extraction.tagger import TaggerModel
+from extraction.vocabularies import colors, materials
+from extraction.words import words_of
+from kg.digest import digest_json
+from kg.errors import StateError
+from kg.model import Product
+
+EMPTY = TaggerModel({}, "", {})
+SLOTS = "clew.slots"
+
+
+@cache
+def _bases(attribute: str) -> dict[tuple[str, ...], str]:
+    terms = {"material": materials, "color": colors}.get(attribute)
+    return {term.words: term.value for term in terms()} if terms else {}
+
+
+def known_value(attribute: str, raw: str) -> str:
+    """The vocabulary's name of a material or a colour, by the whole text or its last words that are known; else the text itself."""
+    bases = _bases(attribute)
+    words = tuple(words_of(raw.replace("-", " ")).folded) if bases else ()
+    return next((bases[words[i:]] for i in range(len(words)) if words[i:] in bases), raw)
+
+
+class TaggerComponent:
+    """Adds the values that a trained tagger reads; those of the rules for the same attributes of the title give way.
+
+    Args:
+        model: the tagger; None: nothing yet (`from_disk` brings it).
+        maker: makes the hints of the catalogue; without it the statistics know no title.
+    """
+
+    def __init__(self, model: TaggerModel | None = None, maker: HintMaker | None = None) -> None:
+        self.model = model or EMPTY
+        self.maker = maker or HintMaker(BrandFinder.learn([], []).statistics)
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Read one Doc."""
+        return next(self.pipe([doc]))
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Read many Docs."""
+        docs = iter(stream)
+        while batch := list(islice(docs, batch_size)):
+            tokens = [tokens_of(words_in(doc).text) for doc in batch]
+            hints = [self.maker.hints(t, words_in(doc), mentions_of(doc)) for t, doc in zip(tokens, batch, strict=True)]
+            for doc, own, spans in zip(batch, tokens, self.model.read(tokens, hints), strict=True):
+                mentions = mentions_of(doc)
+                kept = [m for m in mentions if m.extractor != "rules" or m.attribute not in self.model.learned]
+                stated = {m.attribute for m in kept if m.field != "title"}
+                slots = {a: self._slot(a, own, spans.get(a, [])) for a in self.model.learned if a not in stated}
+                doc.user_data[SLOTS] = slots
+                mentions[:] = [*kept, *(mention for slot in slots.values() for mention in slot.mentions)]
+                yield doc
+
+    def _slot(self, attribute: str, tokens: Tokens, spans: Sequence[Span]) -> Slot:
+        """The best span, when it is likely enough, and others that are more likely than not."""
+        one = self.model.learned[attribute]
+        taken = [s for k, s in enumerate(spans) if s.probability >= (max(one.threshold, 0.5) if k else one.threshold)]
+        if not taken:
+            return Slot((), round(one.absence.one(1.0 - (spans[0].probability if spans else 0.0)), 4))
+        mentions = []
+        for span in taken:
+            start, end = tokens.starts[span.first], tokens.ends[span.last - 1]
+            raw = tokens.text[start:end]
+            value, sure = known_value(attribute, raw), round(one.calibration.one(span.probability), 4)
+            mentions.append(Mention(attribute, raw, value, entity_of(attribute, value), "title", start, end, sure, "tagger"))
+        return Slot(tuple(mentions), mentions[0].confidence)
+
+    def to_disk(self, path: Any, **kwargs: Any) -> None:
+        """Write the model into a folder."""
+        self.model.save(Path(path))
+
+    def from_disk(self, path: Any, **kwargs: Any) -> TaggerComponent:
+        """Read what `to_disk` wrote."""
+        self.model = TaggerModel.load(Path(path))
+        return self
+
+
+@Language.factory("clew_tagger")  # type: ignore[untyped-decorator]
+def make_tagger(nlp: Language, name: str) -> TaggerComponent:
+    """A tagger that is yet to be loaded; it takes the statistics of the catalogue from `clew_brand` when that comes before it."""
+    return TaggerComponent()
+
+
+class TaggerExtractor(RulesExtractor):
+    """The rules with a trained tagger behind them, as an `Extractor`.
+
+    Args:
+        nlp: the pipeline, with the components `clew_brand` and `clew_tagger` in it.
+    """
+
+    name = "tagger"
+
+    def __init__(self, nlp: Any) -> None:
+        super().__init__(nlp)
+        self.component: TaggerComponent = nlp.get_pipe("clew_tagger")
+        self.component.maker = HintMaker(nlp.get_pipe("clew_brand").finder.statistics)
+        self._digest = digest_json(["tagger", self._digest, self.component.model.digest])
+
+    def read(self, products: Iterable[Product]) -> Iterator[tuple[list[Mention], dict[str, Slot]]]:
+        """Mentions of each product, and what is held about every attribute that the tagger was asked for."""
+        for doc in self.docs(products):
+            yield mentions_of(doc), doc.user_data[SLOTS]
+
+
+def shipped_folder() -> Path:
+    """The folder of the model that clew ships.
+
+    Raises:
+        StateError: this installation lies in an archive.
+    """
+    folder = resources.files("extraction.data").joinpath("tagger")
+    if not isinstance(folder, Path):
+        raise StateError("The shipped tagger lies in an archive.", "Install clew as files, or train a model.")
+    return folder
+
+
+def build_tagger(products: Sequence[Product], model: Path | None = None) -> TaggerExtractor:
+    """The tagger, its statistics learned from a catalogue's titles.
+
+    Args:
+        products: the catalogue; may be empty.
+        model: folder of the model; the shipped one when not given (trained on OA-Mine, Apache-2.0).
+
+    Raises:
+        StateError: the folder holds no model.
+    """
+    kinds = [product.fields.get("category") or product.fields.get("product_type") or "" for product in products]
+    nlp = build_pipeline(BrandFinder.learn([words_of(product.title) for product in products], kinds))
+    nlp.add_pipe("clew_tagger")
+    nlp.get_pipe("clew_tagger").model = TaggerModel.load(model or shipped_folder())  # type: ignore[attr-defined]
+    return TaggerExtractor(nlp)

@@ -1,0 +1,256 @@
+"""Teaches a tagger from partly labelled rows: a slot with a value or known to be absent is learned from, an unknown one is not."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extraction.calibrate import fit_calibration
+from extraction.columns import place_in
+from extraction.crf import CrfWeights, read_crf, train_crf
+from extraction.evaluate import GoldRow, attribute_of
+from extraction.tag_features import Hints, Tokens, features_of, tokens_of
+from extraction.tag_hints import HintMaker
+from extraction.tagger import ANY_CASE, Learned, TaggerModel
+from extraction.words import words_of
+from kg.errors import InputError, UnknownKeyError
+from kg.model import Product
+from kg.progress import SILENT, Progress
+from kg.seeds import generator
+
+FOLDS = 4
+FEWEST = 10  # values of an attribute that can be learned from
+THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+# Columns that teach, as attributes.
+TEACHING = ("brand", "material", "color", "size", "quantity")
+# Regularisation (l1, l2) of attributes written in any case and of the others, by four folds of the train titles of OA-Mine and AE-110K.
+_PENALTIES = {True: (0.05, 0.01), False: (0.02, 0.1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One labelled slot read by a model that had not learned from its row.
+
+    Args:
+        row: row of the training rows.
+        gold: right values, none when known to be absent.
+        spans: (characters, probability) of the likely values, the best first.
+    """
+
+    row: int
+    gold: frozenset[str]
+    spans: tuple[tuple[int, int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    rows: Sequence[GoldRow]
+    tokens: list[Tokens]
+    hints: list[Hints]
+    plain: list[Hints]
+
+
+def rows_of_products(products: Sequence[Product]) -> list[GoldRow]:
+    """Training rows of a catalogue's own columns, without any hand label.
+
+    A cell whose value stands in the title labels it there. A cell of whose words none stands in the title says that the title does not
+    state the attribute. A cell that the title repeats in part, and an empty one, say nothing.
+
+    Args:
+        products: the catalogue, columns as fields.
+    """
+    rows = []
+    for product in products:
+        folded = product.title.casefold()
+        values: dict[str, frozenset[str]] = {}
+        for attribute in TEACHING:
+            cell = product.fields.get(attribute, "")
+            parts = [part for part in cell.replace("|", ";").split(";") if part.strip()]
+            places = [place for part in parts if (place := place_in(part, product.title))]
+            if places:
+                values[attribute] = frozenset(product.title[start:end] for start, end in places)
+            elif parts and not any(word in folded for word in words_of(cell).folded):
+                values[attribute] = frozenset()
+        rows.append(GoldRow(Product(product.key, product.title, _kind(product)), values))
+    return rows
+
+
+def _kind(product: Product) -> dict[str, str]:
+    kind = product.fields.get("category") or product.fields.get("product_type")
+    return {"category": kind} if kind else {}
+
+
+def train_tagger(
+    rows: Sequence[GoldRow],
+    attributes: Sequence[str] | None = None,
+    about: str = "",
+    seed: int = 0,
+    absent: bool = False,
+    titles: Sequence[Product] = (),
+    progress: Progress = SILENT,
+) -> tuple[TaggerModel, dict[str, list[Slot]]]:
+    """Fit a CRF pair per attribute: one that hears what the rules found, one that does not.
+
+    Threshold and calibration come from `FOLDS` folds of the rows, each read by a model that did not learn from it.
+
+    Args:
+        rows: partly labelled titles; names of attributes as the files write them.
+        attributes: names as the rows write them; None: all that have enough values.
+        about: where the rows came from.
+        seed: of the folds.
+        absent: whether a slot without a label counts as absent (not so by default: it is unknown).
+        titles: more titles of the same shop; they teach the statistics.
+        progress: hears the stages.
+
+    Returns:
+        The model, and every labelled slot as read in the folds, by attribute.
+
+    Raises:
+        InputError: no attribute has enough values.
+        UnknownKeyError: a name that no row labels.
+    """
+    named = _names(rows, attributes)
+    with progress.stage("reading by rules", len(rows)) as advance:
+        prepared = _prepared(rows, titles)
+        advance(len(rows))
+    fold = generator(seed, "tagger folds").permutation(len(rows)) % FOLDS
+    learned, weights, held_out = {}, {}, {}
+    with progress.stage("training", len(named)) as advance, tempfile.TemporaryDirectory() as place:
+        for attribute, name in named.items():
+            fitter = _Fitter(prepared, attribute, name, absent, Path(place))
+            slots = fitter.held_out(fold)
+            one, own = fitter.learned(slots)
+            learned[attribute], held_out[attribute] = one, slots
+            weights.update(own)
+            advance(1)
+    return TaggerModel(learned, about, weights), held_out
+
+
+def _names(rows: Sequence[GoldRow], attributes: Sequence[str] | None) -> dict[str, str]:
+    counts: dict[str, int] = {}
+    for row in rows:
+        for name, values in row.values.items():
+            counts[name] = counts.get(name, 0) + bool(values)
+    for name in attributes or ():
+        if name not in counts:
+            raise UnknownKeyError("attribute", name, sorted(counts))
+    wanted = [name for name in counts if (attributes is None or name in attributes) and counts[name] >= FEWEST]
+    if not wanted:
+        said = ", ".join(f"{name}: {n}" for name, n in sorted(counts.items())) or "none at all"
+        raise InputError(f"No attribute has the {FEWEST} values that a tagger needs to learn from ({said}).", "Label more rows.")
+    return {attribute_of(name): name for name in wanted}
+
+
+def _prepared(rows: Sequence[GoldRow], titles: Sequence[Product]) -> _Rows:
+    from extraction.rules import build_rules
+
+    products = [row.product for row in rows]
+    rules = build_rules([*products, *titles])
+    maker = HintMaker(rules.nlp.get_pipe("clew_brand").finder.statistics)
+    tokens = [tokens_of(product.title) for product in products]
+    found = rules.extract(products)
+    hints = [maker.hints(t, words_of(t.text), mentions) for t, mentions in zip(tokens, found, strict=True)]
+    return _Rows(rows, tokens, hints, [hint.without_rules() for hint in hints])
+
+
+class _Fitter:
+    """Fits one attribute."""
+
+    def __init__(self, prepared: _Rows, attribute: str, name: str, absent: bool, place: Path) -> None:
+        self.prepared, self.attribute, self.name, self.place = prepared, attribute, name, place
+        self.rows = [i for i, row in enumerate(prepared.rows) if name in row.values or absent]
+        self.tags = {i: tags_of(prepared.tokens[i], prepared.rows[i].values.get(name, frozenset())) for i in self.rows}
+
+    def fit(self, rows: Sequence[int]) -> TaggerModel:
+        """A model of some of the rows."""
+        members, weights = [], {}
+        for k, (hints, uses_rules) in enumerate(((self.prepared.hints, True), (self.prepared.plain, False))):
+            path = self.place / f"member-{k}.crf"
+            examples = [
+                (features_of(self.prepared.tokens[i], hints[i], self.attribute not in ANY_CASE), tags)
+                for i in rows
+                if (tags := self.tags[i]) is not None
+            ]
+            train_crf(examples, path, *_PENALTIES[self.attribute in ANY_CASE])
+            weights[f"{self.attribute}#{k}"] = read_crf(path)
+            members.append((path.read_bytes(), uses_rules))
+        return TaggerModel({self.attribute: Learned(self.name, tuple(members), 0.5)}, "", weights)
+
+    def held_out(self, fold: NDArray[np.int64]) -> list[Slot]:
+        """Every labelled slot, read by a model of the other folds."""
+        slots = []
+        for part in range(FOLDS):
+            model = self.fit([i for i in self.rows if fold[i] != part])
+            held = [i for i in self.rows if fold[i] == part]
+            read = model.read([self.prepared.tokens[i] for i in held], [self.prepared.hints[i] for i in held])
+            for i, found in zip(held, read, strict=True):
+                tokens = self.prepared.tokens[i]
+                spans = tuple((tokens.starts[s.first], tokens.ends[s.last - 1], s.probability) for s in found.get(self.attribute, []))
+                slots.append(Slot(i, self.prepared.rows[i].values.get(self.name, frozenset()), spans))
+        return sorted(slots, key=lambda slot: slot.row)
+
+    def learned(self, slots: Sequence[Slot]) -> tuple[Learned, dict[str, CrfWeights]]:
+        """The model of all rows with threshold and calibration of the held-out slots."""
+        model = self.fit(self.rows)
+        title = {slot.row: self.prepared.rows[slot.row].product.title for slot in slots}
+        said = [(s.spans[0][2], title[s.row][s.spans[0][0] : s.spans[0][1]] in s.gold, bool(s.gold)) for s in slots if s.spans]
+        wanted = sum(bool(slot.gold) for slot in slots)
+        calibration = fit_calibration([p for p, _, _ in said], [right for _, right, _ in said])
+        threshold = best_threshold(said, wanted)
+        silent = [s for s in slots if not s.spans or s.spans[0][2] < threshold]
+        values = frozenset(v.casefold() for i in self.rows for v in self.prepared.rows[i].values.get(self.name, ()))
+        one = Learned(
+            self.name,
+            model.learned[self.attribute].members,
+            threshold,
+            calibration,
+            fit_calibration([1.0 - (s.spans[0][2] if s.spans else 0.0) for s in silent], [not s.gold for s in silent]),
+            len(self.rows),
+            wanted,
+            values,
+        )
+        return one, dict(model.weights)
+
+
+def best_threshold(said: Sequence[tuple[float, bool, bool]], wanted: int) -> float:
+    """The threshold of THRESHOLDS with the best F1 of the published protocol; of equals the one nearest to .3.
+
+    Args:
+        said: (probability, right, whether the slot has a value) of each best span.
+        wanted: slots with a value.
+    """
+
+    def f1(threshold: float) -> float:
+        taken = [right for p, right, _ in said if p >= threshold]
+        return 2 * sum(taken) / max(len(taken) + wanted, 1)
+
+    return max(THRESHOLDS, key=lambda threshold: (round(f1(threshold), 3), -abs(threshold - 0.3)))
+
+
+def tags_of(tokens: Tokens, values: frozenset[str]) -> list[str] | None:
+    """Tags of a title that states these values; None when one of them does not stand at the edges of tokens, or two overlap."""
+    tags = ["O"] * len(tokens)
+    for value in sorted(values, key=len, reverse=True):
+        place = aligned(tokens, value)
+        if place is None:
+            return None
+        first, last = place
+        if any(tag != "O" for tag in tags[first:last]):
+            continue
+        tags[first:last] = ["B"] + ["I"] * (last - first - 1)
+    return tags
+
+
+def aligned(tokens: Tokens, value: str) -> tuple[int, int] | None:
+    """(first token, token after the last) of the first place where a value stands as whole tokens."""
+    start = tokens.text.find(value)
+    while start >= 0:
+        if start in tokens.starts and start + len(value) in tokens.ends:
+            return tokens.starts.index(start), tokens.ends.index(start + len(value)) + 1
+        start = tokens.text.find(value, start + 1)
+    return None

@@ -1,0 +1,165 @@
+"""A trained tagger: one small CRF per attribute over shared features, kept in a folder of CRFsuite files and one JSON file.
+
+    model.json      attributes with their files, digests (SHA-256), thresholds and calibration; what it was trained on
+    brand-0.crf …   the CRFs of an attribute; their probabilities are averaged
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from extraction.calibrate import IDENTITY, Calibration
+from extraction.crf import CrfWeights, read_crf
+from extraction.tag_decode import Decoder, Span
+from extraction.tag_features import Hints, Tokens
+from kg.digest import digest_json
+from kg.errors import StateError
+
+MANIFEST = "model.json"
+SCHEMA_VERSION = 1
+# Attributes that are written in any case: their CRFs see no capitals.
+ANY_CASE = frozenset({"material", "color"})
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What was learned about one attribute.
+
+    Args:
+        name: as the training file names it ("Brand Name").
+        members: contents of the CRFsuite files, and whether each looks at what the rules found.
+        threshold: probability from which the best span is taken as a value.
+        calibration: from the probability of a span to how often it is right.
+        absence: from the probability that no span is a value to how often there is none.
+        rows, values: labelled rows that were learned from, and how many of them have a value.
+        known: values that were learned from, casefolded; to tell seen values from unseen ones.
+    """
+
+    name: str
+    members: tuple[tuple[bytes, bool], ...]
+    threshold: float
+    calibration: Calibration = IDENTITY
+    absence: Calibration = IDENTITY
+    rows: int = 0
+    values: int = 0
+    known: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class TaggerModel:
+    """The CRFs of several attributes, ready to read.
+
+    Args:
+        learned: attribute (our name) → what was learned.
+        about: where the rows came from, for people ("OA-Mine (Apache-2.0)").
+        weights: member ("brand#0") → its weights.
+    """
+
+    learned: Mapping[str, Learned]
+    about: str
+    weights: Mapping[str, CrfWeights]
+    _decoders: tuple[Decoder, Decoder] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        hinted = {f"{a}#{k}": rules for a, one in self.learned.items() for k, (_, rules) in enumerate(one.members)}
+        pair = tuple(Decoder({name: w for name, w in self.weights.items() if hinted[name] is rules}) for rules in (True, False))
+        object.__setattr__(self, "_decoders", pair)
+
+    @property
+    def digest(self) -> str:
+        """Digest of weights, thresholds and calibration."""
+        return digest_json([_entry(one, attribute) for attribute, one in self.learned.items()])
+
+    def read(self, titles: Sequence[Tokens], hints: Sequence[Hints]) -> list[dict[str, list[Span]]]:
+        """Likely values of each title: attribute → spans by probability (the mean of its CRFs, not calibrated), the greatest first.
+
+        Args:
+            titles: tokens of each title.
+            hints: what rules and statistics say about each.
+        """
+        plain = [hint.without_rules() for hint in hints]
+        sums: list[dict[str, dict[tuple[int, int], float]]] = [{} for _ in titles]
+        for decoder, shown in zip(self._decoders, (hints, plain), strict=True):
+            for found, total in zip(decoder.read(titles, shown), sums, strict=True):
+                for member, spans in found.items():
+                    attribute = member.rpartition("#")[0]
+                    share = 1.0 / len(self.learned[attribute].members)
+                    into = total.setdefault(attribute, {})
+                    for first, last, probability in spans:
+                        into[first, last] = into.get((first, last), 0.0) + probability * share
+        return [
+            {a: sorted((Span(*at, p) for at, p in spans.items()), key=lambda s: (-s.probability, s.first)) for a, spans in total.items()}
+            for total in sums
+        ]
+
+    def save(self, folder: Path) -> None:
+        """Write the model; the manifest comes last, so that a half-written folder is no model."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for attribute, one in self.learned.items():
+            for k, (content, _) in enumerate(one.members):
+                (folder / _file(attribute, k)).write_bytes(content)
+        manifest = {
+            "schema_version": SCHEMA_VERSION,
+            "about": self.about,
+            "attributes": {attribute: _entry(one, attribute) for attribute, one in self.learned.items()},
+        }
+        temporary = folder / f".{MANIFEST}.tmp"
+        temporary.write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        temporary.replace(folder / MANIFEST)
+
+    @classmethod
+    def load(cls, folder: Path) -> TaggerModel:
+        """The model of a folder.
+
+        Raises:
+            StateError: the folder holds none, or a file is not the one that was saved.
+        """
+        hint = "Train one with `clew extract train FILE --model DIR`."
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+            if manifest["schema_version"] != SCHEMA_VERSION:
+                raise StateError(f"The model {folder} is of version {manifest['schema_version']}, not {SCHEMA_VERSION}.", hint)
+            learned, weights = {}, {}
+            for attribute, entry in manifest["attributes"].items():
+                members = []
+                for k, (name, sha256, rules) in enumerate(entry["files"]):
+                    content = (folder / name).read_bytes()
+                    if hashlib.sha256(content).hexdigest() != sha256:
+                        raise StateError(f"{folder / name} is not the file that was saved (its SHA-256 differs).", hint)
+                    members.append((content, bool(rules)))
+                    weights[f"{attribute}#{k}"] = read_crf(folder / name)
+                learned[attribute] = _learned(entry, tuple(members))
+        except FileNotFoundError as error:
+            raise StateError(f"{folder} holds no tagger: {Path(error.filename).name} is missing.", hint) from None
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise StateError(f"{folder / MANIFEST} describes no tagger ({error!r}).", hint) from None
+        return cls(learned, manifest.get("about", ""), weights)
+
+
+def _file(attribute: str, k: int) -> str:
+    safe = "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):02x}" for c in attribute)
+    return f"{safe}-{k}.crf"
+
+
+def _entry(one: Learned, attribute: str) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "files": [[_file(attribute, k), hashlib.sha256(content).hexdigest(), rules] for k, (content, rules) in enumerate(one.members)],
+        "threshold": one.threshold,
+        "calibration": one.calibration.to_dict(),
+        "absence": one.absence.to_dict(),
+        "rows": one.rows,
+        "values": one.values,
+        "known": sorted(one.known),
+    }
+
+
+def _learned(entry: Mapping[str, Any], members: tuple[tuple[bytes, bool], ...]) -> Learned:
+    calibration, absence = Calibration.from_dict(entry["calibration"]), Calibration.from_dict(entry["absence"])
+    known = frozenset(entry["known"])
+    return Learned(entry["name"], members, float(entry["threshold"]), calibration, absence, entry["rows"], entry["values"], known)
