@@ -254,12 +254,13 @@ def evaluate(recommender: Recommender, later: EventLog, progress: Progress = SIL
     from recommend.evaluate import run_task
     from recommend.metrics import bootstrap, paired
 
-    scorings = _scorings(recommender)
-    results = {
-        (name, task.name): run_task(task, scoring, recommender.snapshot, (K,), progress)
-        for task in tasks_of(recommender, later)
-        for name, scoring in scorings.items()
-    }
+    results = {}
+    with progress.stage("evaluation", len(RANKERS) * len(TASKS)) as advance:
+        scorings = _scorings(recommender)
+        for asked in tasks_of(recommender, later):
+            for name, scoring in scorings.items():
+                results[name, asked.name] = run_task(asked, scoring, recommender.snapshot, (K,))
+                advance(1)
     ndcg, recall = f"ndcg@{K}", f"recall@{K}"
     rows, differences = [], []
     for (name, task), result in results.items():
