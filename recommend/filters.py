@@ -56,6 +56,10 @@ class ProductFilter:
         number: dict[str, int] = {}
         return np.fromiter((number.setdefault(title, len(number)) for title in self.titles), np.int32, len(self.titles))
 
+    def twins(self, rows: NDArray[np.int32]) -> Mask:
+        """bool [n_items], products with the title of one of these (int32) item rows, those among them."""
+        return np.asarray(np.isin(self.title_groups, self.title_groups[rows]), bool)
+
     @cached_property
     def brands(self) -> NDArray[np.int32]:
         """int32 [n_items], entity row of the first brand of a product, −1 without one."""
@@ -144,9 +148,7 @@ class ProductFilter:
                 return grown
             matching = grown
 
-    def take(
-        self, scores: NDArray[np.float64], allowed: Mask, k: int, max_per_brand: int | None = None, shown: NDArray[np.int32] | None = None
-    ) -> list[int]:
+    def take(self, scores: NDArray[np.float64], allowed: Mask, k: int, max_per_brand: int | None = None) -> list[int]:
         """Item rows of the k best that may stand together, best first; ties go to the smaller key.
 
         Args:
@@ -154,10 +156,9 @@ class ProductFilter:
             allowed: bool [n_items].
             k: how many.
             max_per_brand: at most so many of one brand; None for no limit.
-            shown: int32 [s], item rows whose titles must not come again (what the person has).
         """
         groups, brands = self.title_groups, self.brands
-        seen = set(groups[shown].tolist()) if shown is not None else set()
+        seen: set[int] = set()
         of_brand: dict[int, int] = {}
         taken: list[int] = []
         for row in best_first(scores, allowed, k):

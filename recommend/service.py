@@ -137,12 +137,14 @@ class Recommender:
 
     def best(self, scored: Scored, allowed: Mask, owned: NDArray[np.int32], request: Request, only_matches: bool = False) -> list[int]:
         """Item rows of the k best that a request lets through."""
-        mask = allowed.copy()
-        mask[owned] = False
+        mask = self._without(allowed, owned)
         if only_matches:
             mask &= scored.scores > 0
-        # A product bought before may come back with `auto`; a twin of its title may not come in its place.
-        return self._filter.take(scored.scores, mask, request.k, request.max_per_brand, owned)
+        return self._filter.take(scored.scores, mask, request.k, request.max_per_brand)
+
+    def _without(self, allowed: Mask, owned: NDArray[np.int32]) -> Mask:
+        """What is allowed but for what the asker has, and for its twins in title."""
+        return allowed & ~self._filter.twins(owned) if len(owned) else allowed.copy()
 
     def _item(self, rank: int, row: int, asked: Question, request: Request, explainer: Explainer | None = None) -> Recommendation:
         explanation = (explainer or self._explainer).explain(
@@ -174,8 +176,7 @@ class Recommender:
         row = self.snapshot.items.row(item)
         asked = question(request, self.scorer)
         allowed, notes = self.allowed(replace(request, where=""))
-        mask = allowed.copy()
-        mask[asked.owned] = False
+        mask = self._without(allowed, asked.owned)
         rank, why = self._rank(row, asked.scored.scores, mask)
         listed = self.best(asked.scored, allowed, asked.owned, request)
         if row in listed:
@@ -218,8 +219,7 @@ class Recommender:
         request, graph = answer.request, self.snapshot
         row = graph.items.row(answer.items[0].item_key)
         allowed, _ = self.allowed(replace(request, where=""))
-        mask = allowed.copy()
-        mask[question(request, self.scorer).owned] = False
+        mask = self._without(allowed, question(request, self.scorer).owned)
         user_row = None if request.user_key is None else graph.users.row(request.user_key)
         history = tuple(graph.items.row(key) for key in request.history or ())
         return Case(self.scorer, user_row, history, row, mask)

@@ -167,7 +167,7 @@ class _Show:
 
         item = self._ten.items[0].item_key
         commands = [
-            f"clew explain {self._shopper} {item}{self._place}",
+            f"clew explain {self._shopper} {item} --check{self._place}",
             f'clew recommend --text "stainless steel water bottle" --where "price <= 25"{self._place}',
             f"clew cypher list{self._place}",
         ]

@@ -123,7 +123,7 @@ def _check(recommender: Recommender, answer: Answer, document: dict[str, Any], e
         for name, one in trials
         if one is not None
     ]
-    head = f"Taken out of the graph, and every product ranked again (rank before: {found.rank_before})"
+    head = f"Taken out of the graph, and every product ranked again (before: rank {found.rank_before}, score {answer.items[0].score:.4f})"
     extra += ["", text(head, "bold"), table(("what", "added", "rank", "score"), rows)]
 
 
