@@ -231,7 +231,7 @@ def _prompt(shell: Shell, workspace: Workspace, read: Input | None, draw: Output
     return PromptSession(
         "clew> ",
         multiline=True,
-        prompt_continuation=lambda width, line, wrapped: "…".rjust(width - 1) + " ",
+        prompt_continuation=lambda width, line, wrapped: " " * width if wrapped else "…".rjust(width - 1) + " ",
         lexer=PygmentsLexer(CypherLexer),
         completer=CypherCompleter(shell.explorer.schema, shell.parameters),
         complete_while_typing=False,

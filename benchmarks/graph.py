@@ -1,0 +1,114 @@
+"""The graph at size: load, load again, a delta of 1 %, memory, disk and path questions, per engine, at 0.1×, 1×, 3× and 10×.
+
+At size 1: 100k products, 20k users, 2M events, 300k facts. Every stage runs in a process of its own. Neo4j takes part where
+CLEW_BENCH_NEO4J names a server that may be written to; NetworkX up to size 1 (beyond that it wants more memory than a laptop has).
+CLEW_BENCH_SIZES=0.1,1 chooses other sizes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import HERE, save
+from benchmarks.graph_shop import make_shop
+
+_NETWORKX_UP_TO = 1.0
+_ENGINES = ("arrays", "embedded", "neo4j", "networkx")
+
+
+def _stage(name: str, folder: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.graph_stages", name, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent)
+    if done.returncode:
+        raise SystemExit(f"{name}: {done.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _mb(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
+
+
+def measure(size: float, folder: Path) -> dict[str, Any]:
+    """All stages at one size."""
+    make_shop(folder / "files", size)
+    found: dict[str, Any] = {"first": _stage("ingest", folder), "second": _stage("ingest", folder)}
+    workspace = folder / "workspace"
+    engines = [name for name in _ENGINES if _takes_part(name, size)]
+    found["engines"] = {name: _stage(name, folder) for name in engines}
+    found["disk_mb"] = {
+        "files": _mb(folder / "files"),
+        "truth": _mb(workspace / "graph"),
+        "arrays": _mb(workspace / "cache" / "snapshot"),
+        "embedded": sum(path.stat().st_size for path in (workspace / "cache").glob("*.kgl")) / 2**20,
+    }
+    found["delta"] = _stage("delta", folder)
+    return found
+
+
+def _takes_part(engine: str, size: float) -> bool:
+    return {"neo4j": "CLEW_BENCH_NEO4J" in os.environ, "networkx": size <= _NETWORKX_UP_TO}.get(engine, True)
+
+
+def tell(size: float, found: dict[str, Any]) -> None:
+    """The table of one size."""
+    first, second, delta = found["first"], found["second"], found["delta"]
+    print(f"\nsize {size:g}: {first['edges']:,} edges")
+    print(f"  first load   {first['seconds']:8.1f} s  {first['mb']:7.0f} MB")
+    print(f"  second load  {second['seconds']:8.1f} s  {second['mb']:7.0f} MB  {second['parts']} parts written")
+    print(f"  1 % delta    {delta['seconds']:8.1f} s  {delta['seconds'] / first['seconds']:7.1%} of the first load, {delta['changes']}")
+    print("  on disk      " + ", ".join(f"{name} {mb:.0f} MB" for name, mb in found["disk_mb"].items()))
+    print(f"  {'':10} {'load s':>8} {'MB':>7}  {'attribute p50 / p95 ms':>24} {'ratio':>7}  {'collaborative p50 / p95':>24} {'ratio':>7}")
+    base = found["engines"]["arrays"]
+    for name, one in found["engines"].items():
+        cells = "".join(
+            f"  {one[kind]['p50']:>13.3f} / {one[kind]['p95']:>8.3f} {one[kind]['p50'] / base[kind]['p50']:>7.1f}"
+            for kind in ("attribute", "collaborative")
+        )
+        print(f"  {name:10} {one['seconds']:8.1f} {max(one['mb'], one.get('engine_mb', 0)):7.0f}{cells}")
+    for name in ("embedded", "neo4j"):
+        if name in found["engines"]:
+            every = found["engines"][name]["every_path"]
+            print(f"  {name}: every explanation path of a pair in one query {every['p50']:.2f} / {every['p95']:.2f} ms")
+
+
+def slopes(results: dict[float, dict[str, Any]]) -> dict[str, float]:
+    """Exponent of growth between the smallest and the largest size; 1 is linear, 0 does not grow."""
+    small, large = min(results), max(results)
+    figures = {
+        "first load": lambda r: r["first"]["seconds"],
+        "second load": lambda r: r["second"]["seconds"],
+        "delta": lambda r: r["delta"]["seconds"],
+        "memory of the first load": lambda r: r["first"]["mb"],
+        "embedded load": lambda r: r["engines"]["embedded"]["seconds"],
+        "embedded memory": lambda r: r["engines"]["embedded"]["engine_mb"],
+        "arrays": lambda r: r["engines"]["arrays"]["seconds"],
+        "attribute paths, arrays": lambda r: r["engines"]["arrays"]["attribute"]["p50"],
+        "collaborative paths, arrays": lambda r: r["engines"]["arrays"]["collaborative"]["p50"],
+        "attribute paths, embedded": lambda r: r["engines"]["embedded"]["attribute"]["p50"],
+        "collaborative paths, embedded": lambda r: r["engines"]["embedded"]["collaborative"]["p50"],
+    }
+    return {name: round(math.log(of(results[large]) / of(results[small])) / math.log(large / small), 2) for name, of in figures.items()}
+
+
+def main(quick: bool = False) -> None:
+    """Print the tables, save the figures."""
+    chosen = os.environ.get("CLEW_BENCH_SIZES")
+    sizes = [float(size) for size in chosen.split(",")] if chosen else [0.1, 1.0] if quick else [0.1, 1.0, 3.0, 10.0]
+    results: dict[float, dict[str, Any]] = {}
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="clew-graph-") as folder:
+            results[size] = measure(size, Path(folder))
+        tell(size, results[size])
+    grown = slopes(results) if len(results) > 1 else {}
+    if grown:
+        print(f"\ngrowth from size {min(results):g} to {max(results):g} (exponent; 1 is linear):")
+        print("\n".join(f"  {name:32} {slope:5.2f}" for name, slope in grown.items()))
+    save("graph", {"sizes": {str(size): found for size, found in results.items()}, "slopes": grown})

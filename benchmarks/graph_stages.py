@@ -1,0 +1,186 @@
+"""One stage of the graph benchmark in a process of its own, so that its memory is its own: `python -m benchmarks.graph_stages`.
+
+Prints one JSON object. Stages: ingest, delta, arrays, embedded, networkx, neo4j.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.graph_shop import Shop
+from kg.config import CatalogueColumns, CatalogueSource, EventColumns, EventsSource, SourceFile, TripleColumns, TriplesSource
+from kg.engine import open_embedded, open_store
+from kg.explore import run_named
+from kg.ingest import ingest
+from kg.ontology import Label, Rel
+from kg.paths import PathIndex
+from kg.seeds import generator
+from kg.snapshot import GraphSnapshot
+from kg.store import GraphStore
+from kg.workspace import Workspace
+
+QUESTIONS = 300
+_ATTRIBUTE, _ALL, _BUYERS = "paths_by_brand", "paths", "paths_by_buyers"
+
+
+def _ingest(workspace: Workspace, products: Path, facts: Path, events: Path) -> dict[str, Any]:
+    done = ingest(
+        workspace,
+        catalogue=CatalogueSource(
+            files=(SourceFile(path=str(products)),),
+            columns=CatalogueColumns(item="item", title="title", price="price", currency="currency"),
+        ),
+        events=EventsSource(files=(SourceFile(path=str(events)),), columns=EventColumns(user="user", item="item", time="time")),
+        triples=[
+            TriplesSource(files=(SourceFile(path=str(facts)),), columns=TripleColumns(item="item", relation="relation", entity="entity"))
+        ],
+    )
+    return {"seconds": done.seconds, "changes": done.changes.to_dict(), "parts": done.parts_written, "edges": sum(done.edges.values())}
+
+
+def _questions(snapshot: GraphSnapshot) -> Iterator[tuple[int, int]]:
+    """(user row, item row): a person and a product that somebody else bought, popular ones more often."""
+    rng = generator(1, "graph benchmark questions")
+    log = snapshot.events
+    users = rng.choice(log.user_rows, QUESTIONS)
+    return zip(users.tolist(), rng.choice(log.item_rows, QUESTIONS).tolist(), strict=True)
+
+
+def _timed(ask: Callable[[int, int], int], snapshot: GraphSnapshot) -> dict[str, float]:
+    """Milliseconds a question, and how many paths one finds on average; every question is asked twice and the second counts."""
+    pairs = list(_questions(snapshot))
+    spent, found = [], 0
+    for user_row, item_row in pairs:
+        ask(user_row, item_row)
+        started = time.perf_counter()
+        found += ask(user_row, item_row)
+        spent.append((time.perf_counter() - started) * 1000)
+    p50, p95 = np.percentile(spent, [50, 95])
+    return {"p50": round(float(p50), 4), "p95": round(float(p95), 4), "paths": round(found / len(pairs), 2)}
+
+
+def _arrays(workspace: Workspace) -> dict[str, Any]:
+    started = time.perf_counter()
+    workspace.snapshot()
+    built = time.perf_counter() - started
+    started = time.perf_counter()
+    snapshot = workspace.snapshot()
+    opened = time.perf_counter() - started
+    started = time.perf_counter()
+    index = PathIndex(snapshot)
+    index.attribute_paths(index.history(0), 0)
+    index.shared_buyers(index.history(0), 0)
+    indexed = time.perf_counter() - started
+    return {
+        "seconds": built,
+        "open_ms": opened * 1000,
+        "index_seconds": indexed,
+        "attribute": _timed(lambda user, item: len(index.attribute_paths(index.history(user), item)), snapshot),
+        "collaborative": _timed(lambda user, item: len(index.shared_buyers(index.history(user), item, user)), snapshot),
+    }
+
+
+def _asked(store: GraphStore, snapshot: GraphSnapshot) -> dict[str, Any]:
+    def ask(name: str) -> Callable[[int, int], int]:
+        return lambda user, item: len(run_named(store, name, {"user": snapshot.users.key(user), "item": snapshot.items.key(item)}).rows)
+
+    return {
+        "attribute": _timed(ask(_ATTRIBUTE), snapshot),
+        "collaborative": _timed(ask(_BUYERS), snapshot),
+        "every_path": _timed(ask(_ALL), snapshot),
+    }
+
+
+def _embedded(workspace: Workspace) -> dict[str, Any]:
+    snapshot = workspace.snapshot()
+    started = time.perf_counter()
+    open_embedded(workspace).close()
+    built = time.perf_counter() - started
+    load_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    started = time.perf_counter()
+    with open_embedded(workspace) as store:
+        opened = time.perf_counter() - started
+        return {"seconds": built, "open_ms": opened * 1000, "engine_mb": load_mb, **_asked(store, snapshot)}
+
+
+def _neo4j(workspace: Workspace) -> dict[str, Any]:
+    from kg.exchange import bring_up_to_date, graph_to_hold
+    from kg.truth import Truth
+
+    snapshot = workspace.snapshot()
+    store = open_store(workspace, os.environ["CLEW_BENCH_NEO4J"])
+    try:
+        graph = graph_to_hold(Truth(workspace.graph))
+        started = time.perf_counter()
+        bring_up_to_date(store, graph)
+        loaded = time.perf_counter() - started
+        started = time.perf_counter()
+        bring_up_to_date(store, graph)
+        return {"seconds": loaded, "second_seconds": time.perf_counter() - started, **_asked(store, snapshot)}
+    finally:
+        store.close()
+
+
+def _networkx(workspace: Workspace) -> dict[str, Any]:
+    from kg.interop import to_networkx
+
+    snapshot = workspace.snapshot()
+    started = time.perf_counter()
+    graph = to_networkx(snapshot)
+    built = time.perf_counter() - started
+
+    def bought(user: tuple[str, str]) -> set[tuple[str, str]]:
+        return set(graph.successors(user))
+
+    def brands(item: tuple[str, str]) -> set[tuple[str, str]]:
+        return {target for _, target, name in graph.out_edges(item, keys=True) if name == Rel.HAS_BRAND}
+
+    def node(label: Label, key: str) -> tuple[str, str]:
+        return str(label), key
+
+    def attribute(user: int, item: int) -> int:
+        asked = node(Label.PRODUCT, snapshot.items.key(item))
+        wanted = brands(asked)
+        return sum(len(brands(b) & wanted) for b in bought(node(Label.USER, snapshot.users.key(user))) if b != asked)
+
+    def collaborative(user: int, item: int) -> int:
+        me, asked = node(Label.USER, snapshot.users.key(user)), node(Label.PRODUCT, snapshot.items.key(item))
+        history = bought(me) - {asked}
+        counts: dict[tuple[str, str], int] = {}
+        for other in {source for source in graph.predecessors(asked) if source[0] == str(Label.USER)} - {me}:
+            for shared in bought(other) & history:
+                counts[shared] = counts.get(shared, 0) + 1
+        return len(counts)
+
+    return {"seconds": built, "attribute": _timed(attribute, snapshot), "collaborative": _timed(collaborative, snapshot)}
+
+
+def main() -> None:
+    stage, folder = sys.argv[1], Path(sys.argv[2])
+    workspace = Workspace(folder / "workspace")
+    files = {name: folder / "files" / f"{name}.parquet" for name in ("products", "facts", "events", "products-2", "facts-2", "events-2")}
+    shop = Shop(*files.values())
+    stages: dict[str, Callable[[], dict[str, Any]]] = {
+        "ingest": lambda: _ingest(workspace, shop.products, shop.facts, shop.events),
+        "delta": lambda: _ingest(workspace, shop.later_products, shop.later_facts, shop.later_events),
+        "arrays": lambda: _arrays(workspace),
+        "embedded": lambda: _embedded(workspace),
+        "networkx": lambda: _networkx(workspace),
+        "neo4j": lambda: _neo4j(workspace),
+    }
+    found = stages[stage]()
+    found["mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
