@@ -57,8 +57,8 @@ IDENTITY = Calibration((0.0, 1.0), (0.0, 1.0))
 def fit_calibration(scores: ArrayLike, right: ArrayLike, prior: float = 4.0) -> Calibration:
     """Isotonic regression (pool adjacent violators; Barlow et al., 1972) on held-out scores, smoothed for small samples.
 
-    Differs from the plain method: before pooling, scores are put into bins of about √n neighbours, and each bin is drawn towards its own mean
-    score by `prior` pseudo-observations, so that ten held-out rows do not say that .9 means 1.
+    Differs from the plain method: before pooling, scores are put into bins of about √n neighbours, and each bin is drawn towards its own
+    mean score by `prior` pseudo-observations, so that ten held-out rows do not say that .9 means 1.
 
     Args:
         scores: float [n], 0..1.

@@ -160,8 +160,10 @@ def _f1(sums: NDArray[np.int64]) -> NDArray[np.float64]:
     return f1
 
 
-def score(extractor: Extractor, rows: Sequence[GoldRow], seed: int = 0, attributes: Iterable[str] | None = None) -> dict[str, Any]:
-    """The answer of `clew extract score --json`.
+def score(
+    extractor: Extractor, rows: Sequence[GoldRow], seed: int = 0, attributes: Iterable[str] | None = None
+) -> tuple[dict[str, Any], list[list[Mention]]]:
+    """The figures of `clew extract score --json`, and what was read.
 
     Args:
         extractor: reads the titles.
@@ -183,7 +185,7 @@ def score(extractor: Extractor, rows: Sequence[GoldRow], seed: int = 0, attribut
             "attributes": {name: figures(counts[name], weights) for name in names},
             "all": figures(np.sum([*counts.values()], axis=0, dtype=np.int64).reshape(len(rows), 3), weights),
         }
-    return {"schema_version": 1, "extractor": extractor.name, **answer, "titles_per_cpu_second": len(rows) / max(seconds, 1e-9)}
+    return {"schema_version": 1, "extractor": extractor.name, **answer, "titles_per_cpu_second": len(rows) / max(seconds, 1e-9)}, found
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,3 +242,34 @@ def _kind(said: str | None, gold: frozenset[str]) -> str:
     if any(said in value for value in gold):
         return "too short"
     return "too long" if any(value in said for value in gold) else "wrong"
+
+
+def confusion(missed: Sequence[Miss], most: int = 5) -> dict[str, Any]:
+    """How an attribute's wrong slots are wrong: how many of each kind, and the pairs (said, right) that occur more than once."""
+    pairs = Counter((miss.said or "", miss.gold[0] if miss.gold else "") for miss in missed)
+    listed = [{"said": said, "gold": gold, "times": n} for (said, gold), n in pairs.most_common(most) if n > 1]
+    return {"kinds": dict(Counter(miss.kind for miss in missed).most_common()), "pairs": listed}
+
+
+def seen_and_unseen(
+    rows: Sequence[GoldRow], found: Sequence[Sequence[Mention]], known: Mapping[str, frozenset[str]]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Recall of the published protocol on slots whose value was in the training rows, and on the others.
+
+    Args:
+        rows: the gold file.
+        found: mentions of each row.
+        known: attribute as the file names it → values that were learned from, casefolded.
+    """
+    answer: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, values in known.items():
+        tally = {"seen": [0, 0], "unseen": [0, 0]}
+        for row, mentions in zip(rows, found, strict=True):
+            gold = row.values.get(name)
+            if gold:
+                said = best(mentions, attribute_of(name))
+                part = tally["seen" if any(value.casefold() in values for value in gold) else "unseen"]
+                part[0] += said is not None and said.raw in gold
+                part[1] += 1
+        answer[name] = {part: {"recall": right / n if n else 0.0, "n": n} for part, (right, n) in tally.items()}
+    return answer

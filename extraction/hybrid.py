@@ -66,7 +66,7 @@ class HybridExtractor:
             raise InputError("A hybrid's language model was asked about other products than were read.", "Give each hybrid its own.")
         names = list(self.local.component.model.learned)
         held = {a: np.array([s[a].confidence if a in s else np.nan for s in self._slots]) for a in names}
-        return expected_gain(held, self.policy.reliability).tolist()
+        return [float(gain) for gain in expected_gain(held, self.policy.reliability)]
 
     def _decided(self, mentions: Sequence[Mention], slots: Mapping[str, Slot], answer: Sequence[Mention] | None) -> list[Mention]:
         kept = [m for m in mentions if m.extractor != TaggerExtractor.name]

@@ -6,7 +6,7 @@ A word's scores for all tags of all attributes are summed once from its features
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,8 +78,8 @@ class Decoder:
             scores[title_rows, columns - offset + 2] += self._scores[word_rows, k]
         inner = scores[:, 2 : longest + 2]
         at, found = self._places(titles, hints)
-        sums = csr_matrix((np.ones(len(at)), (at, found)), (total, len(self._table))) @ self._table
-        inner[title_rows, columns] += sums
+        sums: Any = csr_matrix((np.ones(len(at)), (at, found)), (total, len(self._table))) @ self._table
+        inner[title_rows, columns] += np.asarray(sums)
         return inner.reshape(len(titles), longest, len(self.names), 3), lengths
 
     def _word(self, token: str) -> int:
@@ -141,7 +141,7 @@ def chains(scores: Floats, lengths: NDArray[np.int64], transitions: Floats) -> t
         lengths: int64 [titles], at least 1.
         transitions: float64 [attributes, 3, 3].
     """
-    n, longest = scores.shape[:2]
+    _n, longest = scores.shape[:2]
     forward, backward = np.zeros_like(scores), np.zeros_like(scores)
     forward[:, 0] = scores[:, 0]
     for i in range(1, longest):

@@ -40,7 +40,9 @@ class Tokens:
 
 def tokens_of(text: str) -> Tokens:
     """Cut a text into tokens."""
-    texts, starts, ends = [], [], []
+    texts: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
     for match in _TOKEN.finditer(text):
         if len(texts) == MAX_TOKENS:
             break

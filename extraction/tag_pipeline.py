@@ -151,5 +151,5 @@ def build_tagger(products: Sequence[Product], model: Path | None = None) -> Tagg
     kinds = [product.fields.get("category") or product.fields.get("product_type") or "" for product in products]
     nlp = build_pipeline(BrandFinder.learn([words_of(product.title) for product in products], kinds))
     nlp.add_pipe("clew_tagger")
-    nlp.get_pipe("clew_tagger").model = TaggerModel.load(model or shipped_folder())  # type: ignore[attr-defined]
+    nlp.get_pipe("clew_tagger").model = TaggerModel.load(model or shipped_folder())
     return TaggerExtractor(nlp)

@@ -16,6 +16,7 @@ from extraction.crf import CrfWeights, read_crf, train_crf
 from extraction.evaluate import GoldRow, attribute_of
 from extraction.tag_features import Hints, Tokens, features_of, tokens_of
 from extraction.tag_hints import HintMaker
+from extraction.tag_known import KnownValues
 from extraction.tagger import ANY_CASE, Learned, TaggerModel
 from extraction.words import words_of
 from kg.errors import InputError, UnknownKeyError
@@ -92,6 +93,7 @@ def train_tagger(
     seed: int = 0,
     absent: bool = False,
     titles: Sequence[Product] = (),
+    gazetteer: bool = False,
     progress: Progress = SILENT,
 ) -> tuple[TaggerModel, dict[str, list[Slot]]]:
     """Fit a CRF pair per attribute: one that hears what the rules found, one that does not.
@@ -105,6 +107,7 @@ def train_tagger(
         seed: of the folds.
         absent: whether a slot without a label counts as absent (not so by default: it is unknown).
         titles: more titles of the same shop; they teach the statistics.
+        gazetteer: whether known values are looked up too; it pays for short texts without blanks (Chinese requests).
         progress: hears the stages.
 
     Returns:
@@ -116,7 +119,7 @@ def train_tagger(
     """
     named = _names(rows, attributes)
     with progress.stage("reading by rules", len(rows)) as advance:
-        prepared = _prepared(rows, titles)
+        prepared = _prepared(rows, titles, gazetteer)
         advance(len(rows))
     fold = generator(seed, "tagger folds").permutation(len(rows)) % FOLDS
     learned, weights, held_out = {}, {}, {}
@@ -128,7 +131,8 @@ def train_tagger(
             learned[attribute], held_out[attribute] = one, slots
             weights.update(own)
             advance(1)
-    return TaggerModel(learned, about, weights), held_out
+    known = KnownValues.count(_labels(row) for row in rows) if gazetteer else None
+    return TaggerModel(learned, about, weights, known), held_out
 
 
 def _names(rows: Sequence[GoldRow], attributes: Sequence[str] | None) -> dict[str, str]:
@@ -146,7 +150,11 @@ def _names(rows: Sequence[GoldRow], attributes: Sequence[str] | None) -> dict[st
     return {attribute_of(name): name for name in wanted}
 
 
-def _prepared(rows: Sequence[GoldRow], titles: Sequence[Product]) -> _Rows:
+def _labels(row: GoldRow) -> dict[str, frozenset[str]]:
+    return {attribute_of(name): values for name, values in row.values.items()}
+
+
+def _prepared(rows: Sequence[GoldRow], titles: Sequence[Product], gazetteer: bool) -> _Rows:
     from extraction.rules import build_rules
 
     products = [row.product for row in rows]
@@ -155,6 +163,9 @@ def _prepared(rows: Sequence[GoldRow], titles: Sequence[Product]) -> _Rows:
     tokens = [tokens_of(product.title) for product in products]
     found = rules.extract(products)
     hints = [maker.hints(t, words_of(t.text), mentions) for t, mentions in zip(tokens, found, strict=True)]
+    if gazetteer:
+        known = KnownValues.count(_labels(row) for row in rows)
+        hints = [known.hints(t, hint, _labels(row)) for t, hint, row in zip(tokens, hints, rows, strict=True)]
     return _Rows(rows, tokens, hints, [hint.without_rules() for hint in hints])
 
 
@@ -182,12 +193,12 @@ class _Fitter:
         return TaggerModel({self.attribute: Learned(self.name, tuple(members), 0.5)}, "", weights)
 
     def held_out(self, fold: NDArray[np.int64]) -> list[Slot]:
-        """Every labelled slot, read by a model of the other folds."""
+        """Every labelled slot, read by a model of the other folds (whose gazetteer holds the values of all rows but its own)."""
         slots = []
         for part in range(FOLDS):
             model = self.fit([i for i in self.rows if fold[i] != part])
             held = [i for i in self.rows if fold[i] == part]
-            read = model.read([self.prepared.tokens[i] for i in held], [self.prepared.hints[i] for i in held])
+            read = model.read_hinted([self.prepared.tokens[i] for i in held], [self.prepared.hints[i] for i in held])
             for i, found in zip(held, read, strict=True):
                 tokens = self.prepared.tokens[i]
                 spans = tuple((tokens.starts[s.first], tokens.ends[s.last - 1], s.probability) for s in found.get(self.attribute, []))

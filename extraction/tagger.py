@@ -1,7 +1,7 @@
 """A trained tagger: one small CRF per attribute over shared features, kept in a folder of CRFsuite files and one JSON file.
 
-    model.json      attributes with their files, digests (SHA-256), thresholds and calibration; what it was trained on
-    brand-0.crf …   the CRFs of an attribute; their probabilities are averaged
+model.json      attributes with their files, digests (SHA-256), thresholds and calibration; what it was trained on
+brand-0.crf …   the CRFs of an attribute; their probabilities are averaged
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from extraction.calibrate import IDENTITY, Calibration
 from extraction.crf import CrfWeights, read_crf
 from extraction.tag_decode import Decoder, Span
 from extraction.tag_features import Hints, Tokens
+from extraction.tag_known import KnownValues
 from kg.digest import digest_json
 from kg.errors import StateError
 
@@ -58,11 +59,13 @@ class TaggerModel:
         learned: attribute (our name) → what was learned.
         about: where the rows came from, for people ("OA-Mine (Apache-2.0)").
         weights: member ("brand#0") → its weights.
+        known: gazetteer of the values that were learned from; None: it was trained without.
     """
 
     learned: Mapping[str, Learned]
     about: str
     weights: Mapping[str, CrfWeights]
+    known: KnownValues | None = None
     _decoders: tuple[Decoder, Decoder] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +76,8 @@ class TaggerModel:
     @property
     def digest(self) -> str:
         """Digest of weights, thresholds and calibration."""
-        return digest_json([_entry(one, attribute) for attribute, one in self.learned.items()])
+        known = self.known.to_dict() if self.known else None
+        return digest_json([[_entry(one, attribute) for attribute, one in self.learned.items()], known])
 
     def read(self, titles: Sequence[Tokens], hints: Sequence[Hints]) -> list[dict[str, list[Span]]]:
         """Likely values of each title: attribute → spans by probability (the mean of its CRFs, not calibrated), the greatest first.
@@ -82,6 +86,12 @@ class TaggerModel:
             titles: tokens of each title.
             hints: what rules and statistics say about each.
         """
+        if self.known:
+            hints = [self.known.hints(tokens, hint) for tokens, hint in zip(titles, hints, strict=True)]
+        return self.read_hinted(titles, hints)
+
+    def read_hinted(self, titles: Sequence[Tokens], hints: Sequence[Hints]) -> list[dict[str, list[Span]]]:
+        """`read` where the hints hold those of the gazetteer already (or are meant to hold none)."""
         plain = [hint.without_rules() for hint in hints]
         sums: list[dict[str, dict[tuple[int, int], float]]] = [{} for _ in titles]
         for decoder, shown in zip(self._decoders, (hints, plain), strict=True):
@@ -107,6 +117,7 @@ class TaggerModel:
             "schema_version": SCHEMA_VERSION,
             "about": self.about,
             "attributes": {attribute: _entry(one, attribute) for attribute, one in self.learned.items()},
+            "gazetteer": self.known.to_dict() if self.known else None,
         }
         temporary = folder / f".{MANIFEST}.tmp"
         temporary.write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", "utf-8")
@@ -134,11 +145,12 @@ class TaggerModel:
                     members.append((content, bool(rules)))
                     weights[f"{attribute}#{k}"] = read_crf(folder / name)
                 learned[attribute] = _learned(entry, tuple(members))
+            known = KnownValues.from_dict(manifest["gazetteer"]) if manifest["gazetteer"] else None
         except FileNotFoundError as error:
             raise StateError(f"{folder} holds no tagger: {Path(error.filename).name} is missing.", hint) from None
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise StateError(f"{folder / MANIFEST} describes no tagger ({error!r}).", hint) from None
-        return cls(learned, manifest.get("about", ""), weights)
+        return cls(learned, manifest["about"], weights, known)
 
 
 def _file(attribute: str, k: int) -> str:

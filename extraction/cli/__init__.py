@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from extraction.cli.review import review
+from extraction.cli.teach import reader_of, score, train
 from kg.cli.common import Session, command_options
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def extract() -> None:
 @extract.command()
 @click.argument("file")
 @click.option("--out", required=True, help="Where the mentions go, a JSON object a line; `-` is standard output.")
-@click.option("--extractor", default="rules", show_default=True, help="What reads.")
+@click.option("--extractor", help="What reads [default: tagger with --model, else rules].")
+@click.option("--model", type=click.Path(path_type=Path), help="Folder of a trained tagger.")
+@click.option("--llm-budget", metavar="LIMIT", help='What a language model may be asked: "20%", "50k tokens", "2.50 USD".')
 @click.option("--learn", multiple=True, metavar="FILE", help="Catalogue to learn brands from [default: the file itself].")
 @click.option("--html", type=click.Path(path_type=Path), help=f"Also write a page with the first {PICTURED} titles, mentions marked.")
 @click.option("--rejects", "rejects_file", type=click.Path(path_type=Path), help="Where rows that cannot be read go.")
@@ -40,14 +43,15 @@ def run(
     session: Session,
     file: str,
     out: str,
-    extractor: str,
+    extractor: str | None,
+    model: Path | None,
+    llm_budget: str | None,
     learn: tuple[str, ...],
     html: Path | None,
     rejects_file: Path | None,
     max_rejects: int | None,
 ) -> None:
     """Mentions of every product of FILE (CSV, JSONL, Parquet, … or `-` for JSONL on standard input)."""
-    from extraction.base import build_extractor
     from extraction.reading import read_products
     from kg.rejects import Rejects
 
@@ -57,7 +61,7 @@ def run(
             products = list(read_products(file, rejects))
             taught = [p for name in learn for p in read_products(name, Rejects())] or products
         with progress.stage("learning"):
-            reader = build_extractor(extractor, taught)
+            reader = reader_of(extractor, taught, model, progress, session, llm_budget)
         counted = mentions_written = 0
         pictured: list[tuple[Product, list[Mention]]] = []
         with progress.stage("extracting", len(products)) as advance, _output(out) as stream:
@@ -123,50 +127,6 @@ def _document(price: Price | None) -> dict[str, Any] | None:
     return price.to_dict() if price else None
 
 
-@extract.command()
-@click.option("--gold", required=True, type=click.Path(path_type=Path), help="Labelled titles: input, category, target_scores.")
-@click.option("--extractor", default="rules", show_default=True, help="What reads.")
-@click.option("--learn", multiple=True, metavar="FILE", help="Catalogue to learn brands from [default: the gold file's titles].")
-@click.option("--attribute", "attributes", multiple=True, help="Score this attribute only, as the gold file names it.")
-@click.option("--errors", default=0, metavar="N", type=click.IntRange(min=0), help="Also list N slots of each attribute that are wrong.")
-@click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
-@command_options
-def score(
-    session: Session, gold: Path, extractor: str, learn: tuple[str, ...], attributes: tuple[str, ...], errors: int, seed: int
-) -> None:
-    """Precision, recall and F1 on labelled titles: the published protocol and the strict one."""
-    from extraction.base import build_extractor
-    from extraction.evaluate import check_attributes, misses, read_gold
-    from extraction.evaluate import score as scored
-    from extraction.reading import read_products
-    from kg.rejects import Rejects
-
-    rows = read_gold(gold)
-    check_attributes(rows, attributes)
-    taught = [p for name in learn for p in read_products(name, Rejects())] or [row.product for row in rows]
-    reader = build_extractor(extractor, taught)
-    answer = scored(reader, rows, seed, attributes or None)
-    if errors:
-        found = list(reader.extract([row.product for row in rows]))
-        names = answer["published"]["attributes"]
-        answer["errors"] = {name: [m.to_dict() for m in itertools.islice(misses(rows, found, name), errors)] for name in names}
-    session.emit(answer, lambda: _table(answer))
-
-
-def _table(answer: dict[str, Any]) -> str:
-    lines = []
-    for protocol in ("published", "strict"):
-        lines.append(f"{protocol:<28}{'n':>6}{'P':>8}{'R':>8}{'F1':>8}  95 % interval")
-        rows = [*answer[protocol]["attributes"].items(), ("all", answer[protocol]["all"])]
-        for name, f in rows:
-            low, high = f["ci95"]
-            lines.append(f"{name:<28}{f['n']:>6}{f['precision']:>8.3f}{f['recall']:>8.3f}{f['f1']:>8.3f}  [{low:.3f}, {high:.3f}]")
-        lines.append("")
-    for name, listed in answer.get("errors", {}).items():
-        lines.append(f"{name}: what was read wrong")
-        lines += [
-            f"  {e['kind']}: said {e['said']!r}, right is {' or '.join(map(repr, e['gold'])) or 'nothing'}: {e['title']}" for e in listed
-        ]
-        lines.append("")
-    lines.append(f"{answer['titles_per_cpu_second']:.0f} titles a CPU-second")
-    return "\n".join(lines)
+extract.add_command(train)
+extract.add_command(score)
+extract.add_command(review)

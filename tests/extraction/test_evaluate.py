@@ -54,7 +54,7 @@ SAID = {
 
 
 def test_the_published_protocol_by_hand(gold: Path) -> None:
-    brand = score(Fixed(SAID), read_gold(gold))["published"]["attributes"]["Brand"]
+    brand = score(Fixed(SAID), read_gold(gold))[0]["published"]["attributes"]["Brand"]
     # VC 1 (Acme), VW 1 (Zeta Pot), VN 1 (Mona), NV 1 (Cup)
     assert (brand["precision"], brand["recall"], brand["n"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3), 3)
     assert brand["f1"] == pytest.approx(1 / 3)
@@ -63,7 +63,7 @@ def test_the_published_protocol_by_hand(gold: Path) -> None:
 
 
 def test_the_strict_protocol_counts_every_mention_and_unlabelled_slots(gold: Path) -> None:
-    strict = score(Fixed(SAID), read_gold(gold))["strict"]["attributes"]
+    strict = score(Fixed(SAID), read_gold(gold))[0]["strict"]["attributes"]
     assert (strict["Brand"]["precision"], strict["Brand"]["recall"]) == (pytest.approx(1 / 4), pytest.approx(1 / 3))
     assert (strict["Color"]["precision"], strict["Color"]["recall"]) == (0.5, 1.0)
 
@@ -71,14 +71,14 @@ def test_the_strict_protocol_counts_every_mention_and_unlabelled_slots(gold: Pat
 def test_perfect_and_empty_readers(gold: Path) -> None:
     rows = read_gold(gold)
     perfect = {r["input"]: [(attribute_of(a), next(iter(v)), 1.0) for a, v in r["target_scores"].items() if "n/a" not in v] for r in ROWS}  # type: ignore[attr-defined,index]
-    assert score(Fixed(perfect), rows)["published"]["all"]["f1"] == 1.0  # type: ignore[arg-type]
-    nothing = score(Fixed({r["input"]: [] for r in ROWS}), rows)["published"]["all"]  # type: ignore[misc]
+    assert score(Fixed(perfect), rows)[0]["published"]["all"]["f1"] == 1.0  # type: ignore[arg-type]
+    nothing = score(Fixed({r["input"]: [] for r in ROWS}), rows)[0]["published"]["all"]  # type: ignore[misc]
     assert (nothing["f1"], nothing["ci95"]) == (0.0, [0.0, 0.0])
 
 
 def test_the_same_seed_gives_the_same_interval(gold: Path) -> None:
     rows = read_gold(gold)
-    assert score(Fixed(SAID), rows, seed=3)["published"] == score(Fixed(SAID), rows, seed=3)["published"]
+    assert score(Fixed(SAID), rows, seed=3)[0]["published"] == score(Fixed(SAID), rows, seed=3)[0]["published"]
 
 
 def test_errors_are_named_for_people(gold: Path) -> None:
