@@ -251,6 +251,9 @@ def joint(
             prepared.append((scores[0], scores[1], targets, (known.n_targets + new.n_targets)[chosen]))
     if not prepared:
         return 1.0, 0.0, 0.0
+    # Where no new product is looked for, the search would only learn to bury them; then both kinds count alike.
+    if not any(new.n_targets.any() for _, new in pairs):
+        return 1.0, 0.0, float(np.mean([ndcg_of(known, targets[:, : known.shape[1]], n).mean() for known, _, targets, n in prepared]))
 
     def value(factor: float, delta: float) -> float:
         return float(np.mean([ndcg_of(np.concatenate([a, b * factor + delta], axis=1), t, n).mean() for a, b, t, n in prepared]))

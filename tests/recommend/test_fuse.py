@@ -60,6 +60,14 @@ def test_scale_and_newness_put_both_kinds_into_one_list():
     assert factor < 0.5 and np.isfinite(delta) and value > 0.3
 
 
+def test_new_products_are_not_buried_where_none_is_looked_for():
+    random = np.random.default_rng(1)
+    known, new = group(random, 0), group(random, 0)
+    new = fuse.Group(new.names, new.features, new.valid, np.zeros_like(new.targets), np.zeros(150, np.int64))
+    factor, delta, value = fuse.joint([(known, new)], [np.ones(150, bool)], {"good": 1.0}, {"good": 1.0})
+    assert (factor, delta) == (1.0, 0.0) and value > 0.3
+
+
 def test_no_weight_is_below_zero_and_weights_survive_json():
     made = fuse.branch_weights({"good": 2.0, fuse.POPULARITY: 0.5}, {"good": 1.0}, 0.5, -0.1)
     assert made == BranchWeights({"good": 2.0}, {"good": 0.5}, newness=-0.1, popularity=0.5)
