@@ -86,7 +86,8 @@ def fit(training: Training) -> Fitted:
         parts = _sliced(training, slices, texts, without)
         table = _gnn(training, snapshot, texts, (), "gnn")
         views = build_views(snapshot, texts.alike, table, without)
-    weights, report = choose(parts, snapshot, training)
+    with training.progress.stage("choosing weights"):
+        weights, report = choose(parts, snapshot, training)
     text = None if texts.vectors is None else TextVectors(texts.vectors, lambda one: texts_vector(texts.encoder, one))
     scorer = Scorer(snapshot, views, popularity(snapshot.interactions), weights, texts.alike.words, text)
     return Fitted(scorer, texts.encoder, table, report)
@@ -201,11 +202,11 @@ def _profiles(part: _Part, task: Task, days: float | None):  # type: ignore[no-u
     return weighted_profiles(task.history, task.n_users, part.slice.snapshot.n_items, now, days)
 
 
-def _groups(part: _Part, task: Task, days: float | None, training: Training) -> dict[bool, fuse.Group]:
+def _groups(part: _Part, task: Task, days: float | None) -> dict[bool, fuse.Group]:
     snapshot = part.slice.snapshot
     seen = snapshot.item_event_counts > 0
     popular = popularity(snapshot.interactions)
-    return fuse.collect(part.views, popular, task, _profiles(part, task, days), seen, training.progress)
+    return fuse.collect(part.views, popular, task, _profiles(part, task, days), seen)
 
 
 def _recency(parts: Sequence[_Part], snapshot: GraphSnapshot, training: Training) -> float | None:
@@ -217,7 +218,7 @@ def _recency(parts: Sequence[_Part], snapshot: GraphSnapshot, training: Training
     for days in RECENCY_DAYS:
         figures = []
         for part, task in tasks:
-            for kind, group in _groups(part, task.some(np.arange(min(task.n_users, 250))), days, training).items():
+            for kind, group in _groups(part, task.some(np.arange(min(task.n_users, 250))), days).items():
                 start = fuse.START_SEEN if kind else fuse.START_UNSEEN
                 weights = np.array([start.get(name, 0.0) for name in group.names])
                 people = group.n_targets > 0
@@ -230,7 +231,7 @@ def _recency(parts: Sequence[_Part], snapshot: GraphSnapshot, training: Training
 
 
 def _branch(found: Sequence[tuple[_Part, Task]], days: float | None, facts: dict[str, float], links: frozenset[str], training: Training):  # type: ignore[no-untyped-def]
-    groups = [_groups(part, task, days, training) for part, task in found]
+    groups = [_groups(part, task, days) for part, task in found]
     seen, seen_ndcg = fuse.search([group[True] for group in groups], (fuse.WORDS_ALONE, fuse.START_SEEN), links)
     unseen, unseen_ndcg = fuse.search([group[False] for group in groups], ({**fuse.START_UNSEEN, **facts}, fuse.WORDS_ALONE), links)
     people = [np.full(task.n_users, not part.slice.joint or task.name.split(",")[0] in part.slice.joint) for part, task in found]

@@ -14,7 +14,6 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from kg.progress import SILENT, Progress
 from recommend.tasks import Task
 from recommend.views.base import View
 from recommend.weights import BranchWeights
@@ -75,24 +74,21 @@ def collect(
     task: Task,
     profiles: sp.csr_array,
     seen: NDArray[np.bool_],
-    progress: Progress = SILENT,
 ) -> dict[bool, Group]:
     """The features of a task's people, for known (True) and new (False) candidates."""
     names = (*(view.name for view in views), POPULARITY)
     pieces: dict[bool, list[tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]]] = {True: [], False: []}
-    with progress.stage("weights", task.n_users) as advance:
-        for start in range(0, task.n_users, _BLOCK):
-            people = np.arange(start, min(start + _BLOCK, task.n_users))
-            part = profiles[people]
-            blocks = [np.asarray(view.block(sp.csr_array(part)), np.float32) for view in views]
-            blocks.append(np.repeat(popularity.astype(np.float32)[None, :], len(people), axis=0))
-            masked = sp.csr_array(task.masked[people]).toarray() > 0
-            wanted = sp.csr_array(task.targets[people]).toarray() > 0
-            for kind, found in pieces.items():
-                columns = np.flatnonzero(task.candidates & (seen == kind))
-                if len(columns):
-                    found.append(_pool([block[:, columns] for block in blocks], masked[:, columns], wanted[:, columns]))
-            advance(len(people))
+    for start in range(0, task.n_users, _BLOCK):
+        people = np.arange(start, min(start + _BLOCK, task.n_users))
+        part = profiles[people]
+        blocks = [np.asarray(view.block(sp.csr_array(part)), np.float32) for view in views]
+        blocks.append(np.repeat(popularity.astype(np.float32)[None, :], len(people), axis=0))
+        masked = sp.csr_array(task.masked[people]).toarray() > 0
+        wanted = sp.csr_array(task.targets[people]).toarray() > 0
+        for kind, found in pieces.items():
+            columns = np.flatnonzero(task.candidates & (seen == kind))
+            if len(columns):
+                found.append(_pool([block[:, columns] for block in blocks], masked[:, columns], wanted[:, columns]))
     return {kind: _joined(names, found, task.n_users) for kind, found in pieces.items()}
 
 
