@@ -47,6 +47,8 @@ class Phrases:
     and_word: str
     comma: str
     more: str
+    one_way: str
+    ways: str
     quote: str
     within: str
 
@@ -118,6 +120,8 @@ ENGLISH = Phrases(
     and_word=" and ",
     comma=", ",
     more="{n} more",
+    one_way="and in one more way like it",
+    ways="and in {n} more ways like it",
     quote="“{}”",
     within=" ({})",
 )
@@ -187,6 +191,8 @@ CHINESE = Phrases(
     and_word="和",
     comma="、",
     more="另外{n}件",
+    one_way="另有1条类似的关联",
+    ways="另有{n}条类似的关联",
     quote="“{}”",
     within="（{}）",
 )

@@ -90,27 +90,36 @@ def evidence_dict(evidence: Evidence) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Also:
-    """Another product that a merged path starts at, and what its own path adds."""
+    """Another path that is merged into a shown one: where it starts, what it adds, and the products on its way if they are others.
+
+    Args:
+        node: where it starts.
+        contribution: what it adds.
+        via: products between the start and the end.
+    """
 
     node: Node
     contribution: float
+    via: tuple[Node, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The node and its contribution."""
-        return self.node.to_dict() | {"contribution": printed(self.contribution)}
+        """The node, its contribution and its way."""
+        made: dict[str, Any] = self.node.to_dict() | {"contribution": printed(self.contribution)}
+        return made | ({"via": [node.to_dict() for node in self.via]} if self.via else {})
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A shown path; a merged one holds several that differ in nothing but where they start.
+    """A shown path; a merged one holds several of the same edges, entities and end.
 
     Args:
         contribution: what it adds to the score, those merged into it included.
         view: which view made it (its strongest part).
         relation: the relation that tells most.
         nodes, edges: the chain; one edge between two nodes.
-        also: the other starts of a merged path, strongest first.
+        also: the other paths of a merged one; those first that differ from it in nothing but where they start.
         reason: the path as a sentence.
+        told: how many of `also` the sentence names or counts with the lead.
     """
 
     contribution: float
@@ -120,6 +129,7 @@ class Path:
     edges: tuple[Edge, ...]
     also: tuple[Also, ...] = ()
     reason: str = ""
+    told: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """A path of the contract, with `also` and `reason` where it has them."""

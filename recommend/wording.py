@@ -150,7 +150,7 @@ class Wording:
         return self._say.comma.join(names[:-1]) + self._say.and_word + names[-1]
 
     def _starts(self, path: Path, first: Node) -> str:
-        names = [self._name(first), *(self._name(other.node) for other in path.also)]
+        names = [self._name(first), *(self._name(other.node) for other in path.also[: path.told])]
         if len(names) > 3:
             names = [*names[:2], self._say.more.format(n=len(names) - 2)]
         return self._listed(names)
@@ -159,11 +159,17 @@ class Wording:
         nodes, edges = list(path.nodes), list(path.edges)
         if nodes[0].label == Label.USER:
             opening = self._opening(edges[0].relation).format(x=self._starts(path, nodes[1]))
-            subject = self._say.them if path.also else self._say.it
+            subject = self._say.them if path.told else self._say.it
             told = self._walk(subject, nodes[1:], edges[1:], opened=True)
-            return opening + separator + self._say.and_then.join(told)
+            return opening + separator + self._say.and_then.join(told) + self._others(path)
         subject = "" if nodes[0].label == Label.QUERY else self._starts(path, nodes[0])
-        return self._say.and_then.join(self._walk(subject, nodes, edges, opened=False))
+        return self._say.and_then.join(self._walk(subject, nodes, edges, opened=False)) + self._others(path)
+
+    def _others(self, path: Path) -> str:
+        more = len(path.also) - path.told
+        if more <= 0:
+            return ""
+        return self._say.within.format((self._say.one_way if more == 1 else self._say.ways).format(n=more))
 
     def _opening(self, relation: str) -> str:
         voice = self.voice if self.voice in ("you", "they", "session") else "you"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
 
+ALSO = 5  # merged paths that are listed one by one
 BAR = 12  # columns of a bar
 MIN_WIDTH, MAX_WIDTH = 40, 100
 _KINDS = {str(Label.PRICE_BAND): "price", str(Label.ENTITY): ""}
@@ -179,8 +180,11 @@ def _branch(tree: Tree, path: Path, widest: float) -> None:
     branch = tree.add(_line(path.contribution, widest, path_name(path), "bold"))
     branch.add(text(path.reason))
     branch.add(text(chain(path), "cyan"))
-    for other in path.also:
-        branch.add(text(f"also from {short_title(other.node.name or other.node.key)} ({other.contribution:+.4f})", "cyan"))
+    for other in path.also[:ALSO]:
+        way = " → ".join(short_title(node.name or node.key, limit=36) for node in (other.node, *other.via))
+        branch.add(text(f"also from {way} ({other.contribution:+.4f})", "cyan"))
+    if len(path.also) > ALSO:
+        branch.add(text(f"and {len(path.also) - ALSO} more ({sum(other.contribution for other in path.also[ALSO:]):+.4f})", "cyan"))
     for quote in quotes(path):
         branch.add(text(quote, "dim"))
 

@@ -98,10 +98,34 @@ def test_the_printed_numbers_sum_to_the_printed_score(paths: list[PathPart], lat
 
 
 @given(_PARTS)
-def test_a_merged_path_claims_the_sum_of_its_starts(paths: list[PathPart]) -> None:
-    for group in merged(paths):
-        assert math.isclose(group.contribution, math.fsum(value for _, value in group.starts), abs_tol=1e-12)
-        assert len({row for row, _ in group.starts}) == len(group.starts)
+def test_a_merged_path_claims_the_sum_of_its_members_and_no_part_is_in_two(paths: list[PathPart]) -> None:
+    groups = merged(paths)
+    held = [part for group in groups for member in group.members for part in member.parts]
+    assert len(held) == len({id(part) for part in held})
+    for group in groups:
+        assert math.isclose(group.contribution, math.fsum(p.contribution for m in group.members for p in m.parts), abs_tol=1e-12)
+        assert all(member.contribution > 0 for member in group.members)
+        assert len({(m.start, tuple(hop.row for hop in m.lead.hops)) for m in group.members}) == len(group.members)
+
+
+def test_ways_that_differ_in_the_middle_are_counted_and_not_named() -> None:
+    def through(middle: str, value: float) -> PathPart:
+        hops = (Hop(Rel.CO_BOUGHT, "out", "item", ROW[middle], count=3, derived=True), bridge(0.0).hops[1])
+        return PathPart("bridge", Rel.CO_BOUGHT, value, ROW["a"], hops)
+
+    (path,) = Explainer(GRAPH).explain(parts(through("e", 0.4), through("c", 0.2), through("b", 0.01)), PERSON).paths
+    assert path.contribution == pytest.approx(0.6)
+    assert path.to_dict()["also"][0]["via"] == [{"label": "Product", "key": "c", "name": TITLES["c"]}]
+    assert path.reason.endswith("(and in one more way like it).")
+
+
+def test_a_likeness_names_only_products_that_share_its_words() -> None:
+    strong, weak, other = alike(0.5, "a", ("lego", "tractor")), alike(0.2, "b", ("lego",)), alike(0.4, "c", ("train",))
+    (path,) = Explainer(GRAPH).explain(parts(strong, weak, other), PERSON).paths
+    assert path.edges[-1].words == ("lego",)
+    assert (
+        "LEGO City Forest Tractor 60181 and LEGO Creator Sports Car; this shares the word “lego” with them (and in one more" in path.reason
+    )
 
 
 def test_a_path_has_the_nodes_edges_and_evidence_of_the_graph() -> None:

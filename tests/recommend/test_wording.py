@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path as File
 
 import pytest
@@ -38,7 +39,7 @@ def by(label: str, relation: str, name: str) -> tuple[Node, Edge, Edge]:
 
 def fact_path(value: float, start: Node, label: str, relation: str, name: str, verb: str = Rel.BOUGHT, also: tuple[Also, ...] = ()) -> Path:
     entity, there, back = by(label, relation, name)
-    return Path(value, "v", relation, (USER, start, entity, THIS), (bought(verb), there, back), also)
+    return Path(value, "v", relation, (USER, start, entity, THIS), (bought(verb), there, back), also, told=len(also))
 
 
 def link(relation: str, count: int | str | None = None, words: tuple[str, ...] | None = None, derived: bool = True) -> Edge:
@@ -46,7 +47,7 @@ def link(relation: str, count: int | str | None = None, words: tuple[str, ...] |
 
 
 def path(value: float, nodes: tuple[Node, ...], *edges: Edge, also: tuple[Also, ...] = ()) -> Path:
-    return Path(value, "v", edges[-1].relation, nodes, edges, also)
+    return Path(value, "v", edges[-1].relation, nodes, edges, also, told=len(also))
 
 
 LEGO = fact_path(0.6, TRACTOR, Label.BRAND, Rel.HAS_BRAND, "LEGO")
@@ -99,6 +100,22 @@ CASES: list[tuple[str, Voice, list[Path]]] = [
         "through what others bought to something alike",
         "you",
         [path(0.3, (USER, CAR, TRACTOR, THIS), bought(), link(Rel.CO_BOUGHT, 7), link(Rel.SIMILAR_TEXT, words=("lego", "city")))],
+    ),
+    (
+        "the same in other ways",
+        "you",
+        [
+            replace(
+                path(0.3, (USER, TRAIN, TRACTOR, THIS), bought(), link(Rel.CO_BOUGHT, 7), link(Rel.SIMILAR_TEXT, words=())),
+                also=MANY,
+                told=1,
+            )
+        ],
+    ),
+    (
+        "the same in one other way",
+        "session",
+        [replace(path(0.3, (SESSION, CAR, THIS), bought(), link(Rel.SIMILAR_TEXT, words=("lego",))), also=MANY[:1])],
     ),
     (
         "through something alike to what others bought",
