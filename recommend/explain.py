@@ -15,7 +15,7 @@ from typing import Literal
 from kg.model import Evidence, Fact, Product
 from kg.ontology import Family, Label, Rel, relation
 from kg.snapshot import GraphSnapshot
-from recommend.merge import Group, Member, merged, single
+from recommend.merge import Group, Member, is_detour, merged, single
 from recommend.parts import Hop, Parts, PathPart
 from recommend.result import Also, Edge, Explanation, Node, Path, Rest
 from recommend.views.base import NEW_ROW
@@ -82,7 +82,7 @@ class Explainer:
             lang: language of the sentences.
             people: how many people have the candidate, asked only for a reason that is no path; None to keep it to oneself.
         """
-        groups = [single(part) for part in parts.paths] if all_paths else merged(parts.paths, self._believed)
+        groups = [single(part) for part in parts.paths] if all_paths else merged(parts.paths, self._believed, asker.events)
         chosen = sorted(groups, key=lambda g: -g.contribution) if all_paths else self._choose(groups, limit, asker)
         wording = Wording(lang, asker.voice, self.brand_of)
         paths = tuple(self._worded(self._path(group, asker), wording) for group in chosen)
@@ -92,7 +92,7 @@ class Explainer:
         told = (
             paths
             if not all_paths
-            else tuple(self._path(group, asker) for group in self._choose(merged(parts.paths, self._believed), limit, asker))
+            else tuple(self._path(group, asker) for group in self._choose(merged(parts.paths, self._believed, asker.events), limit, asker))
         )
         return Explanation(parts.score, paths, rest, wording.reason(told, rest, parts.score, people))
 
@@ -105,7 +105,7 @@ class Explainer:
         chosen: list[Group] = []
         while left and len(chosen) < limit:
             kinds = [group.kind for group in chosen]
-            best = max(left, key=lambda g: g.contribution * ALIKE ** (kinds.count(g.kind) + _detour(g, asker)))
+            best = max(left, key=lambda g: g.contribution * ALIKE ** (kinds.count(g.kind) + is_detour(g.lead, asker.events)))
             left.remove(best)
             chosen.append(best)
         return sorted(chosen, key=lambda g: -g.contribution)
@@ -213,11 +213,6 @@ class Explainer:
             return None
         brands = edges.targets_of(row)
         return self._snapshot.entity_name(int(brands[0])) if len(brands) == 1 else None
-
-
-def _detour(group: Group, asker: Asker) -> bool:
-    """Whether a path passes a product that the asker has: the shorter way from there says more."""
-    return any(hop.kind == "item" and hop.row in asker.events for hop in group.lead.hops[:-1])
 
 
 def private_count(count: int | None) -> int | Literal["others"] | None:

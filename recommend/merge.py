@@ -10,7 +10,7 @@ A group claims the sum of its members; members that add little beside the strong
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kg.ontology import Rel
@@ -21,6 +21,7 @@ SHARE = 0.1  # of what the strongest member adds, below which another is left ou
 TOLD_ALIKE = 0.34  # the same for a product that is named beside another as being like the candidate: a weak one must not
 TOLD = 6  # starts that are told by name, or counted, with the lead
 
+_DETOUR = ("", "", -3)
 Believed = Callable[[PathPart], bool]
 _Kind = tuple[tuple[str, str, int], ...]
 _Way = tuple[int | None, ...]  # rows of the start and of the products between it and the candidate
@@ -99,19 +100,27 @@ def single(part: PathPart) -> Group:
     return Group((Member(part.contribution, (part,)),))
 
 
-def merged(parts: Iterable[PathPart], believed: Believed = lambda part: True) -> list[Group]:
-    """Parts as groups.
+def merged(parts: Iterable[PathPart], believed: Believed = lambda part: True, owned: Container[int] = ()) -> list[Group]:
+    """Parts as groups; a way through a product that the asker has (a detour: the shorter way from there says more) stands apart.
 
     Args:
         parts: of one score.
         believed: whether every fact of a path is certain enough to be told; others are in no group.
+        owned: item rows that the asker has.
     """
     kinds: dict[_Kind, dict[_Way, list[PathPart]]] = {}
     for part in parts:
-        kind = tuple([(hop.edge, hop.direction, hop.row if hop.kind == "entity" else -2) for hop in part.hops])
+        kind: _Kind = tuple([(hop.edge, hop.direction, hop.row if hop.kind == "entity" else -2) for hop in part.hops])
         way = (part.history_row, *[hop.row for hop in part.hops[:-1]])
+        if len(part.hops) > 1 and is_detour(part, owned):
+            kind = (*kind, _DETOUR)
         kinds.setdefault(kind, {}).setdefault(way, []).append(part)
     return [group for ways in kinds.values() for group in _group(list(ways.values()), believed)]
+
+
+def is_detour(part: PathPart, owned: Container[int]) -> bool:
+    """Whether a path passes a product that the asker has."""
+    return any(hop.kind == "item" and hop.row in owned for hop in part.hops[:-1])
 
 
 def _group(ways: Sequence[list[PathPart]], believed: Believed) -> Iterator[Group]:

@@ -113,9 +113,10 @@ def test_ways_that_differ_in_the_middle_are_counted_and_not_named() -> None:
         hops = (Hop(Rel.CO_BOUGHT, "out", "item", ROW[middle], count=3, derived=True), bridge(0.0).hops[1])
         return PathPart("bridge", Rel.CO_BOUGHT, value, ROW["a"], hops)
 
-    (path,) = Explainer(GRAPH).explain(parts(through("e", 0.4), through("c", 0.2), through("b", 0.01)), PERSON).paths
+    path, detour = Explainer(GRAPH).explain(parts(through("e", 0.4), through("d", 0.2), through("b", 0.1)), PERSON).paths
     assert path.contribution == pytest.approx(0.6)
-    assert path.to_dict()["also"][0]["via"] == [{"label": "Product", "key": "c", "name": TITLES["c"]}]
+    assert path.to_dict()["also"][0]["via"] == [{"label": "Product", "key": "d", "name": TITLES["d"]}]
+    assert detour.nodes[2].key == "b"  # a product that the person has: not told in one breath with the others
     assert path.reason.endswith("(and in one more way like it).")
 
 
