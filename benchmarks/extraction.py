@@ -74,7 +74,7 @@ def shop(name: str, folder: Path, quick: bool) -> dict[str, Any]:
 def errors(rows: Sequence[GoldRow], products: Sequence[Product], names: Sequence[str]) -> dict[str, float]:
     """Expected calibration error on a fifth of the train rows, by a model that learned and was calibrated on the other four."""
     part = generator(0, "calibration rows").permutation(len(rows)) % 5
-    learning, held = ([row for row, p in zip(rows, part, strict=True) if (p == 0) is own] for own in (False, True))
+    learning, held = ([row for row, p in zip(rows, part, strict=True) if bool(p == 0) is own] for own in (False, True))
     model, _ = train_tagger(learning, names, titles=products)
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder))
@@ -88,9 +88,9 @@ def errors(rows: Sequence[GoldRow], products: Sequence[Product], names: Sequence
             for row, (_, slots) in zip(held, read, strict=True)
             if (gold := row.values.get(one.name)) is not None and (slot := slots.get(attribute)) is not None
         ]
-        found[one.name] = calibration_error(*zip(*told, strict=True))
+        found[one.name] = calibration_error([p for p, _ in told], [right for _, right in told])
         every += told
-    return {**found, "all": calibration_error(*zip(*every, strict=True))}
+    return {**found, "all": calibration_error([p for p, _ in every], [right for _, right in every])}
 
 
 def chinese() -> dict[str, Any]:

@@ -109,13 +109,19 @@ class BrandFinder:
             titles: words of each title.
             kinds: kind of product of each, "" where it is not known.
         """
-        new = [i for i, words in enumerate(titles) if words.text not in self.answers and len(words)]
+        new = [i for i, words in enumerate(titles) if self._title(words.text) not in self.answers and len(words)]
         scored = dict(zip(new, self._scored([titles[i] for i in new], [kinds[i] for i in new]), strict=True))
         found = []
         for i, words in enumerate(titles):
-            answer = self.answers.get(words.text) or scored.get(i)
-            found.append(self._mention(words.text, answer) if answer else None)
+            title = self._title(words.text)
+            answer = scored[i] if i in scored else self.answers.get(title)
+            shift = words.text.find(title)
+            found.append(self._mention(words.text, Found(answer.start + shift, answer.end + shift, answer.confidence)) if answer else None)
         return found
+
+    def _title(self, text: str) -> str:
+        """The text as it was learned from: as it is, or without the blanks around it."""
+        return text if text in self.answers else text.strip()
 
     def _scored(self, titles: Sequence[Words], kinds: Sequence[str]) -> list[Found | None]:
         if not titles:

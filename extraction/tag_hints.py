@@ -22,6 +22,7 @@ class HintMaker:
 
     def __init__(self, statistics: CatalogueStatistics) -> None:
         self.statistics = statistics
+        self._known = frozenset(title.strip() for title in statistics.known)
         self._kept: dict[tuple[str, bool, bool], tuple[str, ...]] = {}
 
     def hints(self, tokens: Tokens, words: Words, mentions: Iterable[Mention]) -> Hints:
@@ -40,7 +41,7 @@ class HintMaker:
         return Hints(names, rules)
 
     def _add_statistics(self, tokens: Tokens, words: Words, names: dict[int, list[str]]) -> None:
-        known = words.text.casefold() in self.statistics.known
+        known = words.text.casefold().strip() in self._known
         token = 0
         for i, folded in enumerate(words.folded):
             end = words.ends[i]

@@ -103,3 +103,59 @@ def test_score_has_both_protocols(tmp_path: Path) -> None:
     assert answer["errors"] == {"Color": []}
     assert "95 % interval" in call("score", "--gold", str(gold)).stdout
     assert "no attribute 'Colour'" in call("score", "--gold", str(gold), "--attribute", "Colour").stderr
+
+
+def test_a_model_is_trained_scored_and_read_with(tmp_path: Path) -> None:
+    gold, shop, model = tmp_path / "gold.jsonl", tmp_path / "shop.jsonl", tmp_path / "model"
+    titles = [f"{brand} Steel Mug {i}, Red" for i in range(8) for brand in ("Zibb", "Acme & Co")]
+    labelled = [{"input": title, "target_scores": {"Brand Name": {title.partition(" Steel")[0]: 1}}} for title in titles]
+    gold.write_text("\n".join(map(json.dumps, labelled)) + "\n", "utf-8")
+    done = call("train", str(gold), "--model", str(model), "--json", "--about", "made up")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["attributes"]["brand"]["values"] == 16 and told["bytes"] <= 5_000_000
+    scored = json.loads(call("score", "--gold", str(gold), "--model", str(model), "--json").stdout)
+    assert scored["extractor"] == "tagger"
+    assert scored["published"]["all"]["f1"] == 1.0
+    assert scored["values"]["Brand Name"] == {"seen": {"recall": 1.0, "n": 16}, "unseen": {"recall": 0.0, "n": 0}}
+    assert scored["confusion"]["Brand Name"] == {"kinds": {}, "pairs": []}
+    assert "recall of values seen in training 1.000" in call("score", "--gold", str(gold), "--model", str(model)).stdout
+    shop.write_text(json.dumps({"key": "k", "title": "Acme & Co Steel Mug, Blue"}) + "\n", "utf-8")
+    read = call("run", str(shop), "--out", "-", "--model", str(model), "-q")
+    assert [m["raw"] for m in json.loads(read.stdout)["mentions"] if m["extractor"] == "tagger"] == ["Acme & Co"]
+
+
+def test_columns_alone_teach_a_model(tmp_path: Path) -> None:
+    shop, model = tmp_path / "shop.csv", tmp_path / "model"
+    rows = [f'{i},"{brand} Steel Mug {i}",{brand if i % 2 else ""}' for i in range(40) for brand in ("Zibb", "Acme")]
+    shop.write_text("\n".join(["key,title,brand", *rows]) + "\n", "utf-8")
+    done = call("train", str(shop), "--model", str(model), "--gazetteer", "--unlabelled", "unknown")
+    assert done.exit_code == 0, done.output
+    assert "brand" in done.stdout and "MB" in done.stdout
+    assert "no attribute 'Brnd'" in call("train", str(shop), "--model", str(model), "--attribute", "Brnd").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--extractor", "rules", "--model", "x"], "--model is of the extractors tagger and hybrid, not of rules"),
+        (["--llm-budget", "20%"], "--llm-budget is of the extractors llm and hybrid, not of rules"),
+    ],
+)
+def test_options_that_do_not_fit_the_extractor_are_told(rows: Path, arguments: list[str], message: str) -> None:
+    done = call("run", str(rows), "--out", "-", *arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
+
+
+def test_a_budget_reaches_the_language_model(rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text(json.dumps({"input": "LEGO City Tractor, 174 Pieces", "answer": "{}"}) + "\n", "utf-8")
+    monkeypatch.setenv("CLEW_LLM_REPLAY", str(answers))
+    done = call(
+        "run", str(rows), "--out", str(tmp_path / "o.jsonl"), "--extractor", "hybrid", "--llm-budget", "0%", "-w", str(tmp_path / "none")
+    )
+    assert done.exit_code == 0, done.output
+    assert "asked about 0 products" in done.stderr
+    bad = call("run", str(rows), "--out", "-", "--extractor", "hybrid", "--llm-budget", "lots")
+    assert "'lots' is no budget" in bad.stderr
