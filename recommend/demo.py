@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from kg.digest import digest_json
 from kg.errors import ClewError
 from kg.events import EventLog
-from kg.model import Price, Product
+from kg.model import Product
 from kg.progress import SILENT, Progress
 from kg.workspace import Workspace
 from recommend.scorer import Scorer
@@ -38,12 +38,7 @@ SEED = 0
 K = 20
 SHOPPER = "u0049"
 NEWCOMER = ("B00DT2WL26", "B00BAGTNAQ")  # a cat toy and a pet hair remover
-NEW_PRODUCT = Product(
-    "new-cat-puzzle",
-    "Petstages Wooden Cat Treat Puzzle, Interactive Slow Feeder, Green",
-    {"product_type": "PET_TOY"},
-    Price(17.99, 17.99, "USD"),
-)
+NEW_PRODUCT = '{"title": "Petstages Wooden Cat Treat Puzzle, Interactive Slow Feeder, Green", "product_type": "PET_TOY", "price": 17.99}'
 RANKERS = ("popularity", "item-knn", "text-knn", "attributes", "gnn", "clew")
 SIMPLE = RANKERS[:4]
 TASKS = ("cold", "warm", "all")
@@ -161,6 +156,7 @@ class Demo:
         early, late = cut_in_time(purchases)
         for name, table in (("products", products), ("purchases", early), ("later", late)):
             pq.write_table(table, self.shop / f"{name}.parquet", compression="zstd")
+        (self.shop / "new-product.jsonl").write_text(NEW_PRODUCT + "\n", encoding="utf-8")
         if not self.workspace.config_file.exists():
             self.workspace.config_file.write_text(CONFIG, encoding="utf-8")
         return early.num_rows, late.num_rows
@@ -206,6 +202,13 @@ class Demo:
         import pyarrow.parquet as pq
 
         return log_of(pq.read_table(self.shop / "later.parquet"), recommender)
+
+    def new_product(self) -> Product:
+        """The brand-new product, read as `clew recommend --new-product` reads it."""
+        from kg.config import Config
+        from recommend.new_item import read_new_products
+
+        return read_new_products(str(self.shop / "new-product.jsonl"), Config.load(self.workspace.config_file))[0]
 
     def cold_example(self, recommender: Recommender) -> str:
         """The shopper of the demo: `SHOPPER`, or the first person who has a product among their ten that nobody has bought."""

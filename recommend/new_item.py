@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from kg.workspace import Workspace
 from recommend.coldstart import event_edges
 from recommend.explain import Asker, Explainer
 from recommend.filters import best_first
+from recommend.people import SHORTLIST, scales
 from recommend.request import Request
 from recommend.result import Buyer, NewProductAnswer, Node, Recommendation
 from recommend.scorer import Scored
@@ -182,17 +184,20 @@ def answer_new_product(recommender: Recommender, request: Request, reader: Produ
 
 
 def _users(recommender: Recommender, request: Request, explainer: Explainer, scored: Scored) -> tuple[Buyer, ...]:
+    """People by what the product is for them beside other products; see `recommend.people`."""
     graph = recommender.snapshot
     people = np.zeros(graph.n_users, bool)
     people[np.unique(graph.events.user_rows)] = True
+    shortlist = np.array(list(islice(best_first(scored.scores, people, SHORTLIST), SHORTLIST)), np.int64)
+    found = zip(shortlist.tolist(), scales(recommender.scorer, shortlist), strict=True)
+    ranked = [(scale.of(float(scored.scores[row])), row, scale) for row, scale in found]
+    ranked.sort(key=lambda one: (-one[0], one[1]))
     made: list[Buyer] = []
-    for row in best_first(scored.scores, people, request.k):
+    for rank, (_, row, scale) in enumerate(ranked[: request.k], start=1):
         key = graph.users.key(row)
         asker = Asker("they", Node(Label.USER, key), event_edges(graph.events.of_user(row)))
-        explanation = explainer.explain(scored.parts(row), asker, request.explain, request.all_paths, request.lang)
-        made.append(Buyer(len(made) + 1, key, explanation))
-        if len(made) == request.k:
-            break
+        explanation = explainer.explain(scale.parts(scored.parts(row)), asker, request.explain, request.all_paths, request.lang)
+        made.append(Buyer(rank, key, explanation))
     return tuple(made)
 
 

@@ -267,7 +267,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """A person who would want a new product, and why."""
+    """A person who would want a new product, and why; the score is on the one scale of people (`recommend.people`)."""
 
     rank: int
     user_key: str

@@ -20,6 +20,7 @@ ALSO = 0.15  # share of the margin from which a second reason is worth saying
 _BREAK = re.compile(r"\s*(?:[;|(\[（【，；：]|[,:/](?!\d)|\s[-–—~]\s)")
 _LOOSE = re.compile(r"(?:\s+(?:and|with|for|of|the|a|an|in|to|or|by|from|on|&|\+|-|–|—))+\s*\Z", re.IGNORECASE)
 _SNAKE = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*\Z")
+_CODE = re.compile(r"\A[A-Z0-9]{2,}(?:_[A-Z0-9]+)*(?= )")
 _HIDDEN = {ord(c): "\ufffd" for c in "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
 _SHOWN = {code: chr(0x2400 + code) for code in range(32)} | {127: "\u2421"} | dict.fromkeys(range(128, 160), "�") | _HIDDEN
 
@@ -69,6 +70,8 @@ def _wide(char: str) -> bool:
 def entity_words(name: str, label: str = "") -> str:
     """An entity's name in a sentence: `INPUT_MOUSE` reads "input mouse", and so does a category in capitals; the rest stands as it is."""
     clean = shown(name)
+    if label == Label.PRICE_BAND:
+        return _CODE.sub(lambda found: found.group().replace("_", " ").lower(), clean)
     code = "_" in clean or (label == Label.CATEGORY and len(clean) > 3)
     return clean.replace("_", " ").lower() if code and _SNAKE.match(clean) else clean
 

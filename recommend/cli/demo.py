@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import time
 from pathlib import Path
@@ -108,14 +107,13 @@ class _Show:
         """Ten recommendations, a product that nobody has, a newcomer."""
         from recommend.cli.show import answer_text, new_product_text
         from recommend.demo import NEW_PRODUCT, NEWCOMER
-        from recommend.request import product_row
 
         started = time.perf_counter()
         recommender = self._recommender
         self._shopper = shopper = self._run.cold_example(recommender)
         ten, new, newcomer = (
             recommender.recommend(user=shopper, k=10),
-            recommender.new_product(NEW_PRODUCT, k=3),
+            recommender.new_product(self._run.new_product(), k=3),
             recommender.recommend(history=NEWCOMER, k=5),
         )
         self._timed("answers", started)
@@ -127,7 +125,7 @@ class _Show:
         self._say(self._bought(recommender, shopper), "")
         click.echo(answer_text(ten))
         self._head("A brand-new product, typed in as JSON")
-        self._say(_plain(json.dumps(product_row(NEW_PRODUCT), ensure_ascii=False)), "")
+        self._say(_plain(NEW_PRODUCT), "")
         click.echo(new_product_text(new))
         self._head("A newcomer with two purchases")
         titles = [recommender.snapshot.title(recommender.snapshot.items.row(key)) for key in NEWCOMER]

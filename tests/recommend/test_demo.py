@@ -15,7 +15,7 @@ import pytest
 from kg.workspace import Workspace
 from recommend.cli.demo import differences, figures
 from recommend.cli.show import rendered
-from recommend.demo import CUT, NEW_PRODUCT, NEWCOMER, SIMPLE, TASKS, Demo, Table, cut_in_time, evaluate, log_of, tasks_of
+from recommend.demo import CUT, NEWCOMER, SIMPLE, TASKS, Demo, Table, cut_in_time, evaluate, log_of, tasks_of
 
 LATER = pa.table(
     {
@@ -43,7 +43,8 @@ def test_the_shop_is_laid_out_as_files_with_a_configuration_that_reads_them(tmp_
     assert pq.read_table(demo.shop / "products.parquet").num_rows == 18_119
     keys = set(pq.read_table(demo.shop / "products.parquet").column("item_id").to_pylist())
     assert set(NEWCOMER) <= keys
-    assert NEW_PRODUCT.key not in keys
+    assert demo.new_product().key not in keys
+    assert demo.new_product().price is not None
     assert demo.ready() is None
 
 
