@@ -156,7 +156,6 @@ class Demo:
         early, late = cut_in_time(purchases)
         for name, table in (("products", products), ("purchases", early), ("later", late)):
             pq.write_table(table, self.shop / f"{name}.parquet", compression="zstd")
-        (self.shop / "new-product.jsonl").write_text(NEW_PRODUCT + "\n", encoding="utf-8")
         if not self.workspace.config_file.exists():
             self.workspace.config_file.write_text(CONFIG, encoding="utf-8")
         return early.num_rows, late.num_rows
@@ -208,7 +207,9 @@ class Demo:
         from kg.config import Config
         from recommend.new_item import read_new_products
 
-        return read_new_products(str(self.shop / "new-product.jsonl"), Config.load(self.workspace.config_file))[0]
+        file = self.shop / "new-product.jsonl"
+        file.write_text(NEW_PRODUCT + "\n", encoding="utf-8")
+        return read_new_products(str(file), Config.load(self.workspace.config_file))[0]
 
     def cold_example(self, recommender: Recommender) -> str:
         """The shopper of the demo: `SHOPPER`, or the first person who has a product among their ten that nobody has bought."""
