@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from kg.canon import entity_key
@@ -121,6 +122,7 @@ _BUILT_IN = {
     "tagger": ("extraction.tag_pipeline", "build_tagger"),
     "hybrid": ("extraction.hybrid", "build_hybrid"),
 }
+WITH_MODEL = frozenset({"tagger", "hybrid"})
 _REGISTERED: dict[str, Builder] = {}
 
 
@@ -139,6 +141,20 @@ def register(name: str, builder: Builder) -> None:
     _REGISTERED[name] = builder
 
 
+def model_digest(name: str) -> str:
+    """Digest of the model that an extractor's name brings along ("tagger:models/shop"), which changes when it is trained anew; "" for none.
+
+    Raises:
+        StateError: the folder holds no model.
+    """
+    kind, _, folder = name.partition(":")
+    if not folder or kind not in WITH_MODEL:
+        return ""
+    from extraction.tagger import TaggerModel
+
+    return TaggerModel.load(Path(folder)).digest
+
+
 def extractor_names() -> list[str]:
     """Names of all extractors, sorted."""
     return sorted([*_BUILT_IN, *_REGISTERED])
@@ -148,7 +164,7 @@ def build_extractor(name: str, products: Sequence[Product]) -> Extractor:
     """An extractor by name, having learned what it wants to from the catalogue.
 
     Args:
-        name: one of `extractor_names()`.
+        name: one of `extractor_names()`; those of WITH_MODEL also with the folder of a trained model ("tagger:models/shop").
         products: the catalogue; its titles teach which beginnings are brands. May be empty.
 
     Raises:
@@ -156,6 +172,11 @@ def build_extractor(name: str, products: Sequence[Product]) -> Extractor:
     """
     if name in _REGISTERED:
         return _REGISTERED[name](products)
+    kind, _, folder = name.partition(":")
+    if folder and kind in WITH_MODEL:
+        module, function = _BUILT_IN[kind]
+        trained: Extractor = getattr(import_module(module), function)(products, Path(folder))
+        return trained
     if name not in _BUILT_IN:
         error = UnknownKeyError("extractor", name, extractor_names())
         error.hint = f"These exist: {', '.join(extractor_names())}."

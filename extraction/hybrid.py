@@ -98,7 +98,7 @@ def build_hybrid(
 
     Args:
         products: the catalogue, which teaches the statistics.
-        model: folder of the tagger; the shipped one when not given.
+        model: folder of the tagger; when not given, the catalogue's columns teach one.
         config: the language model's; the environment's when not given.
         budget: of `--llm-budget`; the configuration's when not given, else 20 % of the titles.
         policy: where verdicts change.
@@ -111,7 +111,8 @@ def build_hybrid(
     from extraction.llm import build_llm
 
     config = LlmConfig.from_environment() if config is None else config
+    # First, so that a model that is not there is told before anything is learned.
+    llm = build_llm(products, config, budget=budget or config.budget or "20%", progress=progress)
     local = build_tagger(products, model)
-    asked = tuple(one.name for one in local.component.model.learned.values())
-    llm = build_llm(products, config, budget=budget or config.budget or "20%", progress=progress, attributes=asked)
+    llm.attributes = {"": tuple(one.name for one in local.component.model.learned.values())}
     return HybridExtractor(local, llm, policy)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from importlib import resources
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,17 @@ from extraction.rules import RulesExtractor
 from extraction.tag_decode import Span
 from extraction.tag_features import Tokens, tokens_of
 from extraction.tag_hints import HintMaker
+from extraction.tag_training import rows_of_products, train_tagger
 from extraction.tagger import TaggerModel
 from extraction.vocabularies import colors, materials
 from extraction.words import words_of
 from kg.digest import digest_json
-from kg.errors import StateError
 from kg.model import Product
+from kg.seeds import generator
 
 EMPTY = TaggerModel({}, "", {})
 SLOTS = "clew.slots"
+LEARNED_ROWS = 4000
 
 
 @cache
@@ -126,30 +127,32 @@ class TaggerExtractor(RulesExtractor):
             yield mentions_of(doc), doc.user_data[SLOTS]
 
 
-def shipped_folder() -> Path:
-    """The folder of the model that clew ships.
+def taught_by_columns(products: Sequence[Product]) -> TaggerModel:
+    """A model of a catalogue's own filled columns, for its rows where they are empty.
 
     Raises:
-        StateError: this installation lies in an archive.
+        InputError: no column is filled often enough.
     """
-    folder = resources.files("extraction.data").joinpath("tagger")
-    if not isinstance(folder, Path):
-        raise StateError("The shipped tagger lies in an archive.", "Install clew as files, or train a model.")
-    return folder
+    rows = rows_of_products(products)
+    labelled = [i for i, row in enumerate(rows) if row.values]
+    picked = sorted(generator(0, "rows of columns").permutation(labelled)[:LEARNED_ROWS].tolist())
+    return train_tagger([rows[i] for i in picked], about="the catalogue's columns", titles=products)[0]
 
 
 def build_tagger(products: Sequence[Product], model: Path | None = None) -> TaggerExtractor:
     """The tagger, its statistics learned from a catalogue's titles.
 
     Args:
-        products: the catalogue; may be empty.
-        model: folder of the model; the shipped one when not given (trained on OA-Mine, Apache-2.0).
+        products: the catalogue; may be empty when a model is given.
+        model: folder of the model; when not given, the catalogue's own filled columns teach one (`LEARNED_ROWS` rows at most).
 
     Raises:
         StateError: the folder holds no model.
+        InputError: no model is given and no column is filled often enough to learn from.
     """
+    tagger = TaggerModel.load(model) if model else taught_by_columns(products)
     kinds = [product.fields.get("category") or product.fields.get("product_type") or "" for product in products]
     nlp = build_pipeline(BrandFinder.learn([words_of(product.title) for product in products], kinds))
     nlp.add_pipe("clew_tagger")
-    nlp.get_pipe("clew_tagger").model = TaggerModel.load(model or shipped_folder())
+    nlp.get_pipe("clew_tagger").model = tagger
     return TaggerExtractor(nlp)

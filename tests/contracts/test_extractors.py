@@ -7,8 +7,8 @@ import pytest
 from extraction.base import Extractor, build_extractor, extractor_names
 from extraction.testing import PRODUCTS, ExtractorContract
 
-# An extractor that asks a language model runs the kit beside its recorded answers (tests/extraction/test_llm*.py, test_hybrid.py).
-NEEDS_A_MODEL = {"llm", "hybrid"}
+# Those that ask a language model or were trained run the kit beside it (tests/extraction/test_llm*.py, test_hybrid.py, test_tagger.py).
+NEEDS_A_MODEL = {"llm", "hybrid", "tagger"}
 
 
 @pytest.fixture(scope="module")

@@ -149,13 +149,14 @@ def test_options_that_do_not_fit_the_extractor_are_told(rows: Path, arguments: l
 
 
 def test_a_budget_reaches_the_language_model(rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = tmp_path / "answers.jsonl"
+    answers, gold, model = tmp_path / "answers.jsonl", tmp_path / "gold.jsonl", str(tmp_path / "model")
     answers.write_text(json.dumps({"input": "LEGO City Tractor, 174 Pieces", "answer": "{}"}) + "\n", "utf-8")
+    labelled = [{"input": f"Zibb Mug {i}", "target_scores": {"Brand": {"Zibb": 1}}} for i in range(12)]
+    gold.write_text("\n".join(map(json.dumps, labelled)) + "\n", "utf-8")
+    assert call("train", str(gold), "--model", model).exit_code == 0
     monkeypatch.setenv("CLEW_LLM_REPLAY", str(answers))
-    done = call(
-        "run", str(rows), "--out", str(tmp_path / "o.jsonl"), "--extractor", "hybrid", "--llm-budget", "0%", "-w", str(tmp_path / "none")
-    )
+    hybrid = ("run", str(rows), "--extractor", "hybrid", "--model", model, "-w", str(tmp_path / "none"), "--llm-budget")
+    done = call(*hybrid, "0%", "--out", str(tmp_path / "o.jsonl"))
     assert done.exit_code == 0, done.output
     assert "asked about 0 products" in done.stderr
-    bad = call("run", str(rows), "--out", "-", "--extractor", "hybrid", "--llm-budget", "lots")
-    assert "'lots' is no budget" in bad.stderr
+    assert "'lots' is no budget" in call(*hybrid, "lots", "--out", "-").stderr

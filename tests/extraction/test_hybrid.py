@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from extraction.base import Mention, build_extractor
+from extraction.base import Extractor, Mention, build_extractor
 from extraction.bootstrap import asked_rows, corrected_rows, is_gold, training_rows
 from extraction.combine import Policy, Slot, Verdict, combined
 from extraction.corrections import Corrections
@@ -17,6 +17,7 @@ from extraction.llm import LlmExtractor
 from extraction.llm_budget import Budget
 from extraction.llm_config import LlmConfig
 from extraction.llm_replay import ReplayModel
+from extraction.tag_training import train_tagger
 from extraction.testing import PRODUCTS, ExtractorContract
 from kg.errors import EngineError, InputError
 from kg.model import Product
@@ -60,13 +61,28 @@ def test_verdicts_follow_the_policy() -> None:
         Policy(reliability=88)
 
 
-def hybrid(tmp_path: Path, budget: str, policy: Policy = Policy()) -> HybridExtractor:  # noqa: B008
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tagger that has seen colours of other shapes: unsure about "Ecru Melange", sure that no title states a material."""
+    rows = [
+        GoldRow(
+            Product(str(i), f"Acme Thing {i}, {color}" if color else f"Acme Thing {i}, Large"),
+            {"Color": frozenset({color} if color else ()), "Material": frozenset()},
+        )
+        for i, color in enumerate(("Red", "Navy Blue", "", "Black", "Dark Green", "") * 12)
+    ]
+    folder = tmp_path_factory.mktemp("tagger")
+    train_tagger(rows)[0].save(folder)
+    return folder
+
+
+def hybrid(model: Path, tmp_path: Path, budget: str, policy: Policy = Policy()) -> HybridExtractor:  # noqa: B008
     answers = recorded(tmp_path / "answers.jsonl", {p.title: {"Color": ["Ecru"], "Material": []} for p in TITLES})
-    return build_hybrid(TITLES, config=LlmConfig(replay=(str(answers),)), budget=budget, policy=policy)
+    return build_hybrid(TITLES, model, config=LlmConfig(replay=(str(answers),)), budget=budget, policy=policy)
 
 
-def test_it_asks_within_its_budget_where_it_is_unsure(tmp_path: Path) -> None:
-    reader = hybrid(tmp_path, "30%")
+def test_it_asks_within_its_budget_where_it_is_unsure(model: Path, tmp_path: Path) -> None:
+    reader = hybrid(model, tmp_path, "30%", Policy(reliability=0.9999))
     read = list(reader.extract(TITLES))
     told = [[m for m in mentions if m.attribute == "color" and m.extractor == "llm"] for mentions in read]
     assert reader.llm.report.asked == 3
@@ -75,15 +91,15 @@ def test_it_asks_within_its_budget_where_it_is_unsure(tmp_path: Path) -> None:
     assert reader.verdicts[Verdict.ASK] == 3 * len(reader.local.component.model.learned)
 
 
-def test_a_value_that_stays_unsure_is_shown_but_no_fact(tmp_path: Path) -> None:
-    reader = hybrid(tmp_path, "100%", Policy(review=1.0))
+def test_a_value_that_stays_unsure_is_shown_but_no_fact(model: Path, tmp_path: Path) -> None:
+    reader = hybrid(model, tmp_path, "100%", Policy(reliability=0.9999, review=1.0))
     mentions = [m for listed in reader.extract(TITLES) for m in listed if m.extractor == "llm"]
     assert mentions and not any(m.accepted for m in mentions)
     assert reader.verdicts[Verdict.REVIEW] > 0
 
 
-def test_a_model_that_the_hybrid_does_not_own_is_refused(tmp_path: Path) -> None:
-    reader = hybrid(tmp_path, "100%")
+def test_a_model_that_the_hybrid_does_not_own_is_refused(model: Path, tmp_path: Path) -> None:
+    reader = hybrid(model, tmp_path, "100%")
     with pytest.raises(InputError, match="other products than were read"):
         list(reader.llm.answers(TITLES))
 
@@ -130,7 +146,7 @@ def test_files_of_both_kinds_teach(tmp_path: Path) -> None:
 
 class TestHybrid(ExtractorContract):
     @pytest.fixture(scope="class")
-    def extractor(self, tmp_path_factory: pytest.TempPathFactory):
-        answers = {p.title: {"Color": []} for p in PRODUCTS}
+    def extractor(self, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Extractor:
+        answers: dict[str, dict[str, object]] = {p.title: {"Color": []} for p in PRODUCTS}
         path = recorded(tmp_path_factory.mktemp("answers") / "a.jsonl", answers)
-        return build_hybrid(PRODUCTS, config=LlmConfig(replay=(str(path),)), budget="0%")
+        return build_hybrid(PRODUCTS, model, config=LlmConfig(replay=(str(path),)), budget="0%")

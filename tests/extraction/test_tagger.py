@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from extraction.base import Extractor, build_extractor, model_digest
 from extraction.calibrate import IDENTITY, Calibration, calibration_error, fit_calibration
 from extraction.crf import read_crf, reference_tags, train_crf
 from extraction.evaluate import GoldRow
 from extraction.tag_decode import Decoder
 from extraction.tag_features import NO_HINTS, Hints, Tokens, features_of, tokens_of
 from extraction.tag_known import KnownValues
-from extraction.tag_pipeline import build_tagger, known_value, shipped_folder
+from extraction.tag_pipeline import build_tagger, known_value
 from extraction.tag_training import FEWEST, aligned, best_threshold, rows_of_products, tags_of, train_tagger
 from extraction.tagger import MANIFEST, TaggerModel
 from extraction.testing import ExtractorContract
@@ -132,6 +134,15 @@ def test_it_reads_what_it_was_taught_under_the_names_of_the_file(model: TaggerMo
     assert any(m.attribute == "quantity" and m.extractor == "rules" for m in mentions)
 
 
+def test_a_name_brings_its_model_along(folder: Path, model: TaggerModel) -> None:
+    [mentions] = build_extractor(f"tagger:{folder}", []).extract([Product("new", "Kite & Co Wooden Bench, 2 Pack")])
+    assert any(m.extractor == "tagger" and m.raw == "Kite & Co" for m in mentions)
+    assert model_digest(f"tagger:{folder}") == model.digest
+    assert model_digest("tagger") == model_digest("rules:x") == ""
+    with pytest.raises(UnknownKeyError):
+        build_extractor("rules:x", [])
+
+
 def test_a_column_outdoes_the_tagger(folder: Path) -> None:
     [mentions] = build_tagger([], folder).extract([Product("x", "Acme Steel Mug, Red", {"brand": "Zorbo"})])
     assert [m.value for m in mentions if m.attribute == "brand"] == ["Zorbo"]
@@ -158,7 +169,7 @@ def test_a_model_is_read_as_it_was_saved(model: TaggerModel, folder: Path) -> No
         (lambda f: (f / MANIFEST).write_text('{"schema_version": 9}'), "is of version 9"),
     ],
 )
-def test_a_damaged_model_is_told(model: TaggerModel, tmp_path: Path, damage, message: str) -> None:
+def test_a_damaged_model_is_told(model: TaggerModel, tmp_path: Path, damage: Callable[[Path], object], message: str) -> None:
     model.save(tmp_path)
     damage(tmp_path)
     with pytest.raises(StateError, match=message) as caught:
@@ -242,11 +253,16 @@ def test_any_scores_can_be_calibrated(pairs: list[tuple[float, bool]]) -> None:
     assert 0 <= calibration.one(0.0) <= calibration.one(0.5) <= calibration.one(1.0) <= 1
 
 
-def test_the_shipped_model_names_its_source_and_is_small() -> None:
-    model = TaggerModel.load(shipped_folder())
-    assert "OA-Mine (Apache-2.0" in model.about
-    assert sum(file.stat().st_size for file in shipped_folder().iterdir()) <= 5_000_000
-    assert set(model.learned) == {"color", "size", "material", "quantity"}
+def test_the_filled_columns_of_a_shop_teach_the_rows_without() -> None:
+    shop = [
+        Product(str(i), r.product.title, {"brand": next(iter(r.values["Brand Name"]))} if i % 3 else {}) for i, r in enumerate(gold_rows())
+    ]
+    read = list(build_extractor("tagger", shop).extract(shop))
+    empty = [(r, mentions) for i, (r, mentions) in enumerate(zip(gold_rows(), read, strict=True)) if not i % 3]
+    right = [any(m.extractor == "tagger" and m.raw in r.values["Brand Name"] for m in mentions) for r, mentions in empty]
+    assert sum(right) >= 0.9 * len(right)
+    with pytest.raises(InputError, match="none at all"):
+        build_extractor("tagger", [Product("x", "Acme Mug")])
 
 
 def test_a_long_text_is_read_to_its_limit(folder: Path) -> None:
@@ -257,5 +273,5 @@ def test_a_long_text_is_read_to_its_limit(folder: Path) -> None:
 
 class TestTrainedTagger(ExtractorContract):
     @pytest.fixture(scope="class")
-    def extractor(self, folder: Path):
+    def extractor(self, folder: Path) -> Extractor:
         return build_tagger(self.products(), folder)
