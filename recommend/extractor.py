@@ -11,8 +11,10 @@ from kg.workspace import Workspace
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
+    from pathlib import Path
 
     from extraction.resolve import FactExtractor
+    from kg.staged import FactSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +31,16 @@ class FactExtractors:
 
     @property
     def digest(self) -> str:
-        """Digest of the extractor's name, of the extraction room as it is installed, and of the corrections."""
+        """Digest of the extractor's name, its trained model, the extraction room as it is installed, and the corrections."""
         from importlib.resources import files
 
+        from extraction.base import model_digest
         from extraction.corrections import read_corrections
         from kg.digest import digest_bytes, digest_json
 
         room = sorted(_files(files("extraction")), key=lambda file: file[0])
         code = digest_bytes(*(part for path, content in room for part in (path.encode(), content)))
-        return digest_json([self.name, code, read_corrections(self.workspace.corrections_file).digest])
+        return digest_json([self.name, model_digest(self.name), code, read_corrections(self.workspace.corrections_file).digest])
 
     def __call__(self, products: Sequence[Product]) -> FactExtractor:
         """The fact source that these products teach."""
@@ -45,6 +48,24 @@ class FactExtractors:
         from extraction.corrections import read_corrections
 
         return FactExtractor(build_extractor(self.name, products), read_corrections(self.workspace.corrections_file))
+
+    def keep(self, source: FactSource, folder: Path) -> bool:
+        """See `kg.learned.KeepingFactory`; of the extractors that come with clew, `rules` can be kept."""
+        from extraction import FactExtractor
+        from extraction.rules import RulesExtractor
+
+        if not (isinstance(source, FactExtractor) and type(source.extractor) is RulesExtractor):
+            return False
+        source.extractor.save(folder)
+        return True
+
+    def recall(self, folder: Path) -> FactExtractor:
+        """See `kg.learned.KeepingFactory`; the corrections are those of now."""
+        from extraction import FactExtractor
+        from extraction.corrections import read_corrections
+        from extraction.rules import RulesExtractor
+
+        return FactExtractor(RulesExtractor.load(folder), read_corrections(self.workspace.corrections_file))
 
 
 class Remembering:
