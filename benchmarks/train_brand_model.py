@@ -1,6 +1,7 @@
 """Trains the brand model that clew ships: python benchmarks/train_brand_model.py ../shared/data/extraction/oa-mine/train.jsonl
 
-OA-Mine (Zhang et al., OA-Mine: Open-World Attribute Mining for E-Commerce Products with Weak Supervision, WWW 2022) is Apache-2.0; its titles
+OA-Mine (Zhang et al., OA-Mine: Open-World Attribute Mining for E-Commerce Products with Weak Supervision, WWW 2022) is Apache-2.0; its
+titles
 stay where they are, the weights go to extraction/data/brand_model.json.
 """
 
