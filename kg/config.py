@@ -233,11 +233,16 @@ class ExtractionConfig(Section):
     Args:
         extractor: name from the registry ("rules").
         language: ISO 639-1 code of the catalogue's text.
+        relearn: an extractor that learns from the catalogue learns again with every ingest ("always"), never by itself
+            ("never"), or when more than `relearn_after` of the products changed since it last did ("auto").
+        relearn_after: that share.
         llm: the language model that is asked (keys as of `extraction.llm_config.LlmConfig`, which checks them).
     """
 
     extractor: str = "rules"
     language: str = Field(default="en", pattern=r"^[a-z]{2}$")
+    relearn: Literal["auto", "always", "never"] = "auto"
+    relearn_after: float = Field(default=0.1, ge=0, le=1)
     llm: dict[str, Any] = {}
 
 

@@ -16,12 +16,13 @@ from kg.config import CatalogueSource, EventsSource, TriplesSource
 from kg.digest import digest_json
 from kg.errors import InputError
 from kg.event_edges import event_edges
+from kg.learned import Relearn, keep_teaching, learned_source, teaching
 from kg.merge import CATALOGUE, TREE, TRIPLES, Incoming, compare, merge
 from kg.model import Product
 from kg.ontology import Label
 from kg.progress import SILENT, Progress
 from kg.rejects import Rejects
-from kg.staged import FactSource, FactSourceFactory, LearnedSource, Staging
+from kg.staged import FactSource, FactSourceFactory, Staging
 from kg.tables import GraphTables, content_digest, evidence_tables, products_of, products_table
 from kg.truth import Truth
 from kg.workspace import Workspace
@@ -38,6 +39,9 @@ class IngestOptions:
         prune: remove what the given inputs no longer say (products by the catalogue, events by the events, …).
         dry_run: count what would change and write nothing.
         move_bands: lay the borders of all price bands anew.
+        relearn: whether an extractor learns from the catalogue as it is now ("always"), goes on with what it learned ("never"),
+            or decides by how much has changed ("auto").
+        relearn_after: with "auto", the share of changed products above which it learns again.
         rejects: where to write rejected rows; the workspace's `rejects.jsonl` when None.
         max_rejects: more rejected rows than this publish nothing.
     """
@@ -45,6 +49,8 @@ class IngestOptions:
     prune: bool = False
     dry_run: bool = False
     move_bands: bool = False
+    relearn: Relearn = "auto"
+    relearn_after: float = 0.1
     rejects: Path | None = None
     max_rejects: int | None = None
 
@@ -118,19 +124,20 @@ def ingest(
     with workspace.lock() if not options.dry_run else nullcontext():
         rejects_file = None if options.dry_run else options.rejects or workspace.rejects_file
         with Rejects(rejects_file, options.max_rejects) as rejects:
-            work = _Ingest(workspace, options, progress, rejects, Staging(workspace.cache / "extracted" if kept else None))
+            work = _Ingest(workspace, options, progress, rejects, kept)
             return work.run(catalogue, events, triples, fact_source, price_parser)
 
 
 class _Ingest:
     """One ingest, stage by stage."""
 
-    def __init__(self, workspace: Workspace, options: IngestOptions, progress: Progress, rejects: Rejects, staging: Staging) -> None:
+    def __init__(self, workspace: Workspace, options: IngestOptions, progress: Progress, rejects: Rejects, kept: bool) -> None:
         self.truth = Truth(workspace.graph)
         self.options = options
         self.progress = progress
         self.rejects = rejects
-        self.staging = staging
+        self.staging = Staging(workspace.cache / "extracted" if kept else None)
+        self.learned = workspace.cache / "learned" if kept else None
         self.stages: dict[str, float] = {}
         self.started = time.perf_counter()
 
@@ -179,9 +186,15 @@ class _Ingest:
     def _source(self, given: FactSource | FactSourceFactory | None, old: GraphTables, products: list[Product] | None) -> FactSource | None:
         if given is None or isinstance(given, FactSource):
             return given
-        learned = self._all_products(old, products)
-        digest = digest_json([given.digest, content_digest(products_table(learned))])
-        return LearnedSource(given, learned, digest, self.progress)
+        found = teaching(self.learned, self._all_products(old, products), self.options.relearn, self.options.relearn_after)
+        if found.changed:
+            self.progress.note(
+                f"The extractor goes on with what it learned earlier; {found.changed:.1%} of the catalogue changed since"
+                " (learn again: --relearn)."
+            )
+        if self.learned is not None and products is not None and not self.options.dry_run:
+            keep_teaching(self.learned, found)
+        return learned_source(given, found, None if self.options.dry_run else self.learned, self.progress)
 
     def _incoming(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ BATCH = 512
 _STAGED_SCHEMA = EVIDENCE_SCHEMA.append(pa.field("relation", pa.string()))
 # A quantity is a property of the product, not a fact; it is staged as a row of this name.
 _QUANTITY = "quantity"
+_CONTENT = b"products"  # metadata of a staged batch: product's key → digest of what was read
 
 
 @runtime_checkable
@@ -138,26 +140,50 @@ class Staging:
             origin: what the evidence is marked with.
         """
         found = []
+        batches = list(_batches(products))
         with progress.stage("reading attributes", len(products)) as advance:
-            for batch in _batches(products):
-                found.append(self._batch(batch, source, origin))
-                advance(len(batch))
+            for place, batch in enumerate(batches):
+                if batch:
+                    found.append(self._batch(batch, f"{place}-{len(batches)}", source, origin))
+                    advance(len(batch))
         tables = _by_relation(pa.concat_tables([_STAGED_SCHEMA.empty_table(), *found]))
         stated = tables.pop(_QUANTITY, EVIDENCE_SCHEMA.empty_table())
         return tables, dict(zip(stated.column("source_key").to_pylist(), stated.column("text").to_pylist(), strict=True))
 
-    def _batch(self, batch: Sequence[Product], source: FactSource, origin: str) -> pa.Table:
-        content = [[p.key, p.title, dict(p.fields)] for p in batch]
-        name = digest_json([source.digest, origin, content]).removeprefix("sha256:")[:32] + ".arrow"
+    def _batch(self, batch: Sequence[Product], place: str, source: FactSource, origin: str) -> pa.Table:
+        """Evidence of a batch: as it is staged, else that of its unchanged products as it is staged and the others read."""
+        content = {p.key: digest_json([p.key, p.title, dict(p.fields)]).removeprefix("sha256:")[:32] for p in batch}
+        prefix = digest_json([source.digest, origin]).removeprefix("sha256:")[:16]
+        name = f"{prefix}-{place}-{digest_json(content).removeprefix('sha256:')[:16]}.arrow"
         self._used.add(name)
         kept = self._read(name)
         if kept is not None:
             return kept
-        facts, quantities = _read(batch, source)
-        rows = [{"source_key": key, "text": text} for key, text in quantities.items()]
-        table = _joined({**evidence_tables(facts, origin), _QUANTITY: pa.Table.from_pylist(rows, EVIDENCE_SCHEMA)})
-        self._write(name, table)
+        known, tables = self._known(prefix, place, content)
+        unread = [product for product in batch if product.key not in known]
+        if unread:
+            facts, quantities = _read(unread, source)
+            rows = [{"source_key": key, "text": text} for key, text in quantities.items()]
+            tables.append(_joined({**evidence_tables(facts, origin), _QUANTITY: pa.Table.from_pylist(rows, EVIDENCE_SCHEMA)}))
+        table = pa.concat_tables([_STAGED_SCHEMA.empty_table(), *tables]).combine_chunks()
+        self._write(name, table.replace_schema_metadata({_CONTENT: json.dumps(content)}))
         return table
+
+    def _known(self, prefix: str, place: str, content: Mapping[str, str]) -> tuple[set[str], list[pa.Table]]:
+        """Products of a batch that an earlier state of it holds unchanged, and their evidence."""
+        known: set[str] = set()
+        tables = []
+        for path in sorted(self.folder.glob(f"{prefix}-{place}-*.arrow")) if self.folder is not None else ():
+            table = self._read(path.name)
+            if table is None:
+                continue
+            staged = json.loads((table.schema.metadata or {}).get(_CONTENT, b"{}"))
+            same = {key for key, digest in content.items() if staged.get(key) == digest} - known
+            if same:
+                keys = pa.array(sorted(same), pa.string())
+                tables.append(table.filter(pc.is_in(table.column("source_key"), value_set=keys)).replace_schema_metadata(None))
+                known |= same
+        return known, tables
 
     def tree(self, source: FactSource, origin: str) -> dict[str, pa.Table]:
         """Evidence of the trees that a source knows, by relation."""
@@ -194,11 +220,14 @@ class Staging:
             temporary.unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Forget every batch that this run did not use."""
+        """Forget what other sources read, and earlier states of the batches that this run used; the rest of the catalogue stays."""
         if self.folder is None or not self.folder.is_dir():
             return
+        sources = {name.partition("-")[0] for name in self._used}
+        places = {name.rpartition("-")[0] for name in self._used}
         for path in self.folder.iterdir():
-            if path.name not in self._used:
+            other = path.name.partition("-")[0] not in sources or path.name.rpartition("-")[0] in places
+            if path.name not in self._used and other:
                 path.unlink(missing_ok=True)
 
 
@@ -227,12 +256,12 @@ def _read(batch: Sequence[Product], source: FactSource) -> tuple[list[Fact], dic
     return facts, quantities
 
 
-def _batches(products: Sequence[Product]) -> Iterator[list[Product]]:
-    """Products in batches by hash of the key, so that a new or changed row touches one batch only."""
+def _batches(products: Sequence[Product]) -> list[list[Product]]:
+    """Products in batches by hash of the key (some may be empty), so that a new or changed row touches one batch only."""
     count = 1
     while len(products) > count * BATCH:
         count *= 2
     batches: list[list[Product]] = [[] for _ in range(count)]
     for product in sorted(products, key=lambda p: p.key.encode()):
         batches[zlib.crc32(product.key.encode()) % count].append(product)
-    return (batch for batch in batches if batch)
+    return batches

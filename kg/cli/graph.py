@@ -65,6 +65,7 @@ def _ingest_command(extraction: Extraction) -> click.Command:
     @click.option("--resume", is_flag=True, help="Go on with an interrupted ingest; without files, with the same ones.")
     @click.option("--prune", is_flag=True, help="Remove what the given files no longer say.")
     @click.option("--move-bands", is_flag=True, help="Lay the borders of all price bands anew.")
+    @click.option("--relearn", is_flag=True, help="Let the extractor learn from the catalogue as it is now [default: by clew.toml].")
     @click.option("--dry-run", is_flag=True, help="Count what would change; write nothing.")
     @click.option("--rejects", type=click.Path(path_type=Path), help="Where rejected rows go [default: the workspace's rejects.jsonl].")
     @click.option("--max-rejects", type=click.IntRange(min=0), help="Publish nothing when more rows than this are rejected.")
@@ -111,6 +112,8 @@ def _ingest(session: Session, workspace: Workspace, extraction: Extraction, aske
         prune=asked["prune"],
         dry_run=asked["dry_run"],
         move_bands=asked["move_bands"],
+        relearn="always" if asked["relearn"] else config.extraction.relearn,
+        relearn_after=config.extraction.relearn_after,
         rejects=Path(asked["rejects"]) if asked["rejects"] else None,
         max_rejects=asked["max_rejects"],
     )

@@ -44,11 +44,9 @@ WHERE y.key = via AND b.key <> $item
 RETURN 'IN_PRICE_BAND' AS relation, b.key AS bought, b.title AS title, via, y.name AS name,
        CASE WHEN here < s.confidence THEN here ELSE s.confidence END AS strength
 UNION ALL
-MATCH (u:User {key: $user})-[:BOUGHT]->(h:Product)
-WITH collect(h.key) AS history
+MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)
+WHERE b.key <> $item
 MATCH (i:Product {key: $item})<-[:BOUGHT]-(other:User)
 WHERE other.key <> $user
-WITH history, other
-MATCH (other)-[:BOUGHT]->(b:Product)
-WHERE b.key IN history AND b.key <> $item
+MATCH (other)-[:BOUGHT]->(b)
 RETURN 'BOUGHT' AS relation, b.key AS bought, b.title AS title, null AS via, null AS name, 1.0 * count(DISTINCT other) AS strength

@@ -2,12 +2,10 @@
 // @param user: text
 // @param item: text
 // @columns bought, title, people
-MATCH (u:User {key: $user})-[:BOUGHT]->(h:Product)
-WITH collect(h.key) AS history
+MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)
+WHERE b.key <> $item
 MATCH (i:Product {key: $item})<-[:BOUGHT]-(other:User)
 WHERE other.key <> $user
-WITH history, other
-MATCH (other)-[:BOUGHT]->(b:Product)
-WHERE b.key IN history AND b.key <> $item
+MATCH (other)-[:BOUGHT]->(b)
 RETURN b.key AS bought, b.title AS title, count(DISTINCT other) AS people
 ORDER BY people DESC, bought
