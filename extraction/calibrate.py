@@ -54,7 +54,7 @@ class Calibration:
 IDENTITY = Calibration((0.0, 1.0), (0.0, 1.0))
 
 
-def fit_calibration(scores: ArrayLike, right: ArrayLike, prior: float = 4.0) -> Calibration:
+def fit_calibration(scores: ArrayLike, right: ArrayLike, prior: float = 2.0) -> Calibration:
     """Isotonic regression (pool adjacent violators; Barlow et al., 1972) on held-out scores, smoothed for small samples.
 
     Differs from the plain method: before pooling, scores are put into bins of about √n neighbours, and each bin is drawn towards its own
