@@ -102,6 +102,15 @@ def write_rdf(tables: GraphTables, path: Path, format_name: str, with_users: boo
     return count
 
 
+def rdf_graph(tables: GraphTables, with_users: bool = True) -> Graph:
+    """A graph as one RDF graph in memory."""
+    whole = _graph()
+    for group in _triples(tables, with_users):
+        for triple in group:
+            whole.add(triple)
+    return whole
+
+
 def _chunks(groups: Iterable[list[Triple]]) -> Iterator[Graph]:
     chunk = _graph()
     for group in groups:

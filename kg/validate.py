@@ -74,6 +74,11 @@ def validate(workspace: Workspace) -> Validation:
     return validate_tables(tables, truth.digest)
 
 
+def with_faults(found: Validation, more: list[Fault]) -> Validation:
+    """A validation with what another check found beside it."""
+    return Validation(found.digest, found.checked, (*found.faults, *more[: 4 * _SHOWN]), found.n_faults + len(more))
+
+
 def validate_tables(tables: GraphTables, digest: str) -> Validation:
     """Check a graph in tables."""
     faults: list[Fault] = []

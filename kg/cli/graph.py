@@ -216,13 +216,20 @@ def _shown_node(found: dict[str, Any]) -> str:
 
 
 @click.command(name="validate")
+@click.option("--shacl", is_flag=True, help="Also hold the graph, as RDF, against SHACL shapes made from the ontology (minutes).")
 @command_options
-def validate_graph(session: Session) -> None:
+def validate_graph(session: Session, shacl: bool) -> None:
     """Check rows against the ontology, ends of edges, and every quoted span; exit 1 with the faults if there are any."""
-    from kg.validate import validate
+    from kg.validate import validate, with_faults
     from kg.workspace import Workspace
 
-    found = validate(Workspace(session.workspace))
+    workspace = Workspace(session.workspace)
+    found = validate(workspace)
+    if shacl and found.digest:
+        from kg.rdf_shacl import validate_shacl
+        from kg.truth import Truth
+
+        found = with_faults(found, validate_shacl(Truth(workspace.graph).tables(), session.progress()))
 
     def told() -> str:
         rows = sum(found.checked.values())
