@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -16,6 +17,9 @@ SMALL_SHOP = ROOT / "tests" / "data" / "small-shop"
 CLEW = str(Path(sys.executable).parent / "clew")
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Machines are shared and noisy: how long an example takes says nothing.
+settings.register_profile("clew", deadline=None)
+settings.load_profile("clew")
 
 
 def run_clew(*args: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
