@@ -55,3 +55,8 @@ def test_a_query_is_portable(name: str) -> None:
     assert not re.search(r"\[\w*:\w+\s*\|", text), "one relation type per pattern"
     assert "apoc" not in text.lower() and "/*" not in text
     assert all(library()[name].columns)
+
+
+@pytest.mark.parametrize("name", sorted(library()))
+def test_a_query_says_what_it_costs(name: str) -> None:
+    assert re.match(r"[\d.]+ m?s embedded", library()[name].cost)

@@ -1,10 +1,14 @@
-// Pairs of products that the same people bought: the seeds of co-purchase communities.
+// Pairs of best-sold products that the same people bought: the seeds of co-purchase communities.
 // @param people: integer = 5
+// @param among: integer = 200
 // @param limit: integer = 20
 // @columns item, other, together
+// @cost 1.5 s embedded
 MATCH (p:Product)<-[r:BOUGHT]-(:User)
 WITH p, count(r) AS buyers
 WHERE buyers >= $people
+WITH p, buyers
+ORDER BY buyers DESC, p.key LIMIT $among
 MATCH (u:User)-[:BOUGHT]->(p)
 WITH u, collect(p.key) AS bought
 UNWIND bought AS item

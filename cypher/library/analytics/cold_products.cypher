@@ -1,6 +1,7 @@
 // Products that nobody bought yet.
 // @param limit: integer = 20
 // @columns item, title
+// @cost 210 ms embedded
 MATCH (p:Product)
 OPTIONAL MATCH (p)<-[r:BOUGHT]-(:User)
 WITH p, count(r) AS people
