@@ -64,6 +64,7 @@ def tell(size: float, found: dict[str, Any]) -> None:
     print(f"  first load   {first['seconds']:8.1f} s  {first['mb']:7.0f} MB")
     print(f"  second load  {second['seconds']:8.1f} s  {second['mb']:7.0f} MB  {second['parts']} parts written")
     print(f"  1 % delta    {delta['seconds']:8.1f} s  {delta['seconds'] / first['seconds']:7.1%} of the first load, {delta['changes']}")
+    print("  where a delta's time goes: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in delta["stages"].items()))
     print("  on disk      " + ", ".join(f"{name} {mb:.0f} MB" for name, mb in found["disk_mb"].items()))
     print(f"  {'':10} {'load s':>8} {'MB':>7}  {'attribute p50 / p95 ms':>24} {'ratio':>7}  {'collaborative p50 / p95':>24} {'ratio':>7}")
     base = found["engines"]["arrays"]

@@ -82,7 +82,7 @@ def _write_facts(path: Path, keys: pa.Array, facts: list, rows: NDArray[np.int64
 def _write_events(path: Path, rng: np.random.Generator, keys: pa.Array, n: int, n_users: int) -> None:
     activity = np.exp(rng.normal(0, 1, n_users))
     users = np.searchsorted(np.cumsum(activity / activity.sum()), rng.random(n)).clip(0, n_users - 1)
-    items = rng.permutation(len(keys))[_zipf(rng, n, len(keys), 0.7)]
+    items = rng.permutation(len(keys))[_zipf(rng, n, len(keys), 0.5)]
     names = pa.array([f"u{row:06d}" for row in range(n_users)])
     times = pa.array(_START + rng.integers(0, 3 * 365, n) * _DAY)
     pq.write_table(pa.table({"user": names.take(pa.array(users)), "item": keys.take(pa.array(items)), "time": times}), path)
