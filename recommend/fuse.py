@@ -64,8 +64,10 @@ class Group:
 
     def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
         """Weighted sums (float32 [people, pool]), −inf where there is no candidate."""
-        total = np.tensordot(weights.astype(np.float32), self.features, axes=1)
-        return np.where(self.valid, total, -np.inf).astype(np.float32)
+        total = np.where(self.valid, np.float32(0), np.float32(-np.inf))
+        for place in np.flatnonzero(weights):
+            total += np.float32(weights[place]) * self.features[place]
+        return total
 
 
 def collect(
