@@ -21,7 +21,6 @@ DOORS = {
     "torch": ("gnn/",),
     "torch_geometric": ("gnn/",),
     "transformers": ("gnn/text", "extraction/"),
-    "model2vec": ("gnn/text",),
     "spacy": ("extraction/",),
     "neo4j": ("kg/stores/",),
     "kglite": ("kg/stores/",),
