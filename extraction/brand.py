@@ -114,8 +114,10 @@ class BrandFinder:
         found = []
         for i, words in enumerate(titles):
             title = self._title(words.text)
-            answer = scored[i] if i in scored else self.answers.get(title)
-            shift = words.text.find(title)
+            if i in scored:
+                answer, shift = scored[i], 0
+            else:
+                answer, shift = self.answers.get(title), words.text.find(title)
             found.append(self._mention(words.text, Found(answer.start + shift, answer.end + shift, answer.confidence)) if answer else None)
         return found
 

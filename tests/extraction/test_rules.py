@@ -94,6 +94,12 @@ def test_a_brand_column_comes_before_what_the_title_suggests(rules: RulesExtract
     assert [(m.raw, m.extractor) for m in mentions if m.attribute == "brand"] == [("Quantico", "columns")]
 
 
+def test_blanks_before_a_new_title_move_no_span(rules: RulesExtractor) -> None:
+    products = [Product("p", f"{blanks}Zorvex 0 Garden Hose") for blanks in ("", "  ", "\t ")]
+    first, *others = [[(m.raw, m.attribute) for m in mentions] for mentions in rules.extract(products)]
+    assert all(found == first for found in others)
+
+
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(titles=st.lists(st.text(min_size=1, max_size=60).filter(str.strip), min_size=1, max_size=6))
 def test_any_unicode_is_quoted_as_it_stands(rules: RulesExtractor, titles: list[str]) -> None:
