@@ -17,8 +17,8 @@ SMALL_SHOP = ROOT / "tests" / "data" / "small-shop"
 CLEW = str(Path(sys.executable).parent / "clew")
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-# Machines are shared and noisy: how long an example takes says nothing.
-settings.register_profile("clew", deadline=None)
+# Machines are shared and noisy: how long an example takes says nothing. What lands is judged by the same examples every time.
+settings.register_profile("clew", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("clew")
 
 
