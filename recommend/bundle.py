@@ -26,6 +26,7 @@ from kg.digest import digest_arrays, digest_json
 from kg.errors import StateError, UnknownKeyError
 from recommend.arrays import Arrays
 from recommend.scorer import Scorer, TextVectors, require_snapshot
+from recommend.texts import texts_vector
 from recommend.views.build import kind_of, views_of_arrays, views_to_arrays
 from recommend.weights import Weights
 from recommend.words import CatalogueWords
@@ -33,7 +34,7 @@ from recommend.words import CatalogueWords
 if TYPE_CHECKING:
     from gnn.embeddings import EmbeddingTable
     from kg.workspace import Workspace
-    from recommend.fit import Fitted
+    from recommend.training import Fitted
 
 FORMAT = 1
 _KEPT_BEFORE = 10
@@ -170,7 +171,6 @@ class _Encode:
 
     def __call__(self, text: str) -> np.ndarray:
         from gnn.text import open_encoder
-        from recommend.fit import texts_vector
 
         if self._encoder is None:
             self._encoder = open_encoder(self.folder)

@@ -14,6 +14,7 @@ from kg.ontology import EVENT_RELATIONS, Label, Rel, relation_name
 from kg.snapshot import GraphSnapshot
 from recommend.explain import Asker
 from recommend.profile import Branch, Profile
+from recommend.query import query
 from recommend.request import QUERY_KEY, SESSION_KEY, Repeat, Request
 from recommend.result import Edge, Node
 from recommend.scorer import Scored, Scorer
@@ -85,7 +86,7 @@ def _session(scorer: Scorer, item_rows: list[int], repeat: Repeat) -> Question:
 
 
 def _text(scorer: Scorer, text: str) -> Question:
-    scored = scorer.query(text)
+    scored = query(scorer, text)
     asker = Asker("text", Node(Label.QUERY, QUERY_KEY, text))
     if scored.fallback is not None:
         return Question(Branch.POPULAR, scored, asker, fallback=scored.fallback)

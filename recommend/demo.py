@@ -23,7 +23,7 @@ from kg.events import EventLog
 from kg.model import Product
 from kg.progress import SILENT, Progress
 from kg.workspace import Workspace
-from recommend.scorer import Scorer
+from recommend.bundle import load
 from recommend.service import Recommender
 from recommend.version import __version__
 
@@ -184,7 +184,7 @@ class Demo:
         from recommend.train import train
 
         train(self.workspace, TrainConfig(seed=SEED), self.progress)
-        recommender = Recommender(Scorer.open(self.workspace), self.workspace, self._extractor.made if self._extractor else None)
+        recommender = Recommender(load(self.workspace), self.workspace, self._extractor.made if self._extractor else None)
         self._note(graph=recommender.snapshot.digest, model=recommender.scorer.digest)
         return recommender
 
@@ -255,8 +255,8 @@ def evaluate(recommender: Recommender, later: EventLog, progress: Progress = SIL
         recommender: fitted on what was before.
         later: what came after.
     """
-    from recommend.evaluate import run_task
     from recommend.metrics import bootstrap, paired
+    from recommend.ranking import run_task
 
     results = {}
     with progress.stage("evaluation", len(RANKERS) * len(TASKS)) as advance:
@@ -299,9 +299,11 @@ def tasks_of(recommender: Recommender, later: EventLog) -> Sequence[Task]:
 
 def _scorings(recommender: Recommender) -> dict[str, Callable[[EventLog, int], NDArray[np.float32]]]:
     """Every ranker's scores: the simple ones fitted here, the GNN and the whole as the trained model holds them."""
-    from recommend.model_rankers import scores_of
-    from recommend.rankers import Training, profiles_of, ranker
+    from recommend.profiles import profiles_of
+    from recommend.rankers import ranker
+    from recommend.rankers.learned import scores_of
     from recommend.texts import snapshot_texts
+    from recommend.training import Training
 
     graph, scorer = recommender.snapshot, recommender.scorer
     training = Training(graph, snapshot_texts(graph))

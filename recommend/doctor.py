@@ -162,7 +162,7 @@ def _workspace(path: Path) -> Iterator[Finding]:
     from kg.errors import ClewError
     from kg.truth import Truth
     from kg.workspace import Workspace
-    from recommend.scorer import Scorer
+    from recommend.bundle import load
 
     workspace = Workspace(path)
     try:
@@ -172,6 +172,6 @@ def _workspace(path: Path) -> Iterator[Finding]:
         return
     yield Finding("workspace", "graph", "ok", f"{digest[:19]} in {path}")
     try:
-        yield Finding("workspace", "model", "ok", Scorer.open(workspace).digest[:19])
+        yield Finding("workspace", "model", "ok", load(workspace).digest[:19])
     except ClewError as error:
         yield Finding("workspace", "model", "warning", error.message, error.hint)

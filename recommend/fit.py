@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from recommend.profiles import weighted_profiles
 from recommend.scorer import Scorer, TextVectors
 from recommend.slices import Slice, profile_sizes, shortened, slices_of
 from recommend.tasks import Task
+from recommend.texts import texts_vector
+from recommend.training import Fitted, Training
 from recommend.views.base import View
 from recommend.views.build import Likeness, build_views
 from recommend.views.facts import view_name
@@ -30,29 +32,11 @@ if TYPE_CHECKING:
     from gnn.embeddings import EmbeddingTable
     from gnn.features import TextFeatures
     from gnn.text import TextEncoder
-    from recommend.rankers import Training
 
 PEOPLE = 3000  # people of a slice that weights are chosen on
 FEW = 3  # products that a person is shortened to for the branch `few_events`
 RECENCY_DAYS = (None, 730.0, 365.0, 180.0)
 _FACT_START = 0.3
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A scorer and what it was made with.
-
-    Args:
-        scorer: over the whole of train.
-        encoder: of texts; goes into the bundle.
-        table: the GNN's, or None.
-        report: what was chosen and how well it did on validation, as JSON values.
-    """
-
-    scorer: Scorer
-    encoder: TextEncoder
-    table: EmbeddingTable | None
-    report: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,15 +97,6 @@ def read_texts(training: Training, for_gnn: bool) -> Texts:
     vectors = unit_rows(np.concatenate(dense, axis=1)) if dense else None
     features = text_features(encoder, training.texts, training.cache, training.progress) if for_gnn else None
     return Texts(encoder, Likeness.build(words, vectors, training.progress), vectors, features)
-
-
-def texts_vector(encoder: TextEncoder, text: str) -> NDArray[np.float32]:
-    """The vector of one text by the parts of an encoder that do not know words (float32 [d])."""
-    from gnn.text import JoinedEncoder
-    from gnn.text_words import WordsEncoder
-
-    parts = encoder.parts if isinstance(encoder, JoinedEncoder) else (encoder,)
-    return np.concatenate([one.encode([text])[0] for one in parts if not isinstance(one, WordsEncoder)])
 
 
 def _gnn(training: Training, snapshot: GraphSnapshot, texts: Texts, valid: Sequence[Task], name: str) -> EmbeddingTable | None:

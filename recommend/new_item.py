@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -23,14 +22,12 @@ from recommend.explain import Asker, Explainer
 from recommend.filters import best_first
 from recommend.people import SHORTLIST, scales
 from recommend.request import Request
-from recommend.result import Buyer, NewProductAnswer, Node, Recommendation
-from recommend.scorer import Scored
-from recommend.views.base import NEW_ROW
+from recommend.result import Buyer, Node
+from recommend.scorer import Scored, Scorer
 
 if TYPE_CHECKING:
     from extraction.base import Mention
     from extraction.resolve import FactExtractor
-    from recommend.service import Recommender
 
 NEW_KEY = "new"  # key of a product whose row has none
 _KEYS = ("item", "key", "item_key", "item_id", "product_id", "id", "sku", "asin")
@@ -168,28 +165,13 @@ class ProductReader:
         ]
 
 
-def answer_new_product(recommender: Recommender, request: Request, reader: ProductReader) -> NewProductAnswer:
-    """Who would want the request's new product and why, and what is like it."""
-    product = request.new_product
-    assert product is not None
-    mentions, facts = reader.read(product)
-    met = recommender.scorer.new_product(product, facts)
-    explainer = Explainer(recommender.snapshot, product, facts)
-    users = _users(recommender, request, explainer, met.users)
-    similar = _similar(recommender, request, explainer, met.similar)
-    notes = (f"The graph already has a product with the key {product.key!r}.",) if product.key in recommender.snapshot.items else ()
-    digest = recommender.scorer.digest
-    shown = tuple(mention.to_dict() for mention in mentions)
-    return NewProductAnswer(request, digest, recommender.snapshot.digest, shown, users, similar, notes)
-
-
-def _users(recommender: Recommender, request: Request, explainer: Explainer, scored: Scored) -> tuple[Buyer, ...]:
-    """People by what the product is for them beside other products; see `recommend.people`."""
-    graph = recommender.snapshot
+def buyers(scorer: Scorer, request: Request, explainer: Explainer, scored: Scored) -> tuple[Buyer, ...]:
+    """Who would want a new product: people by what it is for them beside other products; see `recommend.people`."""
+    graph = scorer.snapshot
     people = np.zeros(graph.n_users, bool)
     people[np.unique(graph.events.user_rows)] = True
     shortlist = np.array(list(islice(best_first(scored.scores, people, SHORTLIST), SHORTLIST)), np.int64)
-    found = zip(shortlist.tolist(), scales(recommender.scorer, shortlist), strict=True)
+    found = zip(shortlist.tolist(), scales(scorer, shortlist), strict=True)
     ranked = [(scale.of(float(scored.scores[row])), row, scale) for row, scale in found]
     ranked.sort(key=lambda one: (-one[0], one[1]))
     made: list[Buyer] = []
@@ -199,13 +181,3 @@ def _users(recommender: Recommender, request: Request, explainer: Explainer, sco
         explanation = explainer.explain(scale.parts(scored.parts(row)), asker, request.explain, request.all_paths, request.lang)
         made.append(Buyer(rank, key, explanation))
     return tuple(made)
-
-
-def _similar(recommender: Recommender, request: Request, explainer: Explainer, scored: Scored) -> tuple[Recommendation, ...]:
-    allowed, _ = recommender.allowed(request)
-    asker = Asker("item", None, asked_row=NEW_ROW)
-    rows = recommender.best(scored, allowed, np.empty(0, np.int32), replace(request, k=min(request.k, 10)))
-    return tuple(
-        recommender.recommendation(rank, row, explainer.explain(scored.parts(row), asker, request.explain, request.all_paths, request.lang))
-        for rank, row in enumerate(rows, start=1)
-    )

@@ -7,6 +7,7 @@ its entities, its components of v from `gnn.inductive`. Nothing is refitted and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from recommend.arrays import weighted_rows
 from recommend.parts import Hop, Parts, PathPart
 from recommend.profile import Branch
 from recommend.profiles import weighted_profiles
+from recommend.scorer import Scored, Scorer
 from recommend.texts import product_text
 from recommend.views.base import EMPTY, NEW_ROW, Candidate, SparseVector, Values
 from recommend.views.facts import FactView, shared_entity, view_name, weighted_entities
@@ -25,13 +27,23 @@ from recommend.views.similar import SimilarView, near_of, wide_of
 
 if TYPE_CHECKING:
     from gnn.inductive import NewProducts
-    from recommend.scorer import NewProduct, Scorer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewProduct:
+    """What a product that the graph does not have would meet.
+
+    Args:
+        users: score of each person for it; its paths end at row `NEW_ROW`.
+        similar: products of the catalogue like it; paths start at it (`history_row` None) and end at the product.
+    """
+
+    users: Scored
+    similar: Scored
 
 
 def new_product(scorer: Scorer, product: Product, facts: Sequence[Fact]) -> NewProduct:
     """Scores over people, and over products of the catalogue, each to be taken apart."""
-    from recommend.scorer import NewProduct, Scored
-
     made = _Made(scorer, product, facts)
     users, similar = _Users(scorer, made.candidate), _Similar(scorer, made)
     return NewProduct(Scored(users.scores, users.parts), Scored(similar.scores, similar.parts))

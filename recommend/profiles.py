@@ -9,6 +9,14 @@ from kg.events import NO_TIME, EventLog
 from recommend.profile import recency
 
 
+def profiles_of(history: EventLog, n_users: int, n_items: int) -> sp.csr_array:
+    """Who had what: CSR float32 of ones [n_users, n_items]."""
+    pairs = np.unique(history.user_rows.astype(np.int64) * n_items + history.item_rows)
+    users, items = np.divmod(pairs, n_items)
+    starts = np.searchsorted(users, np.arange(n_users + 1))
+    return sp.csr_array((np.ones(len(pairs), np.float32), items.astype(np.int32), starts), shape=(n_users, n_items))
+
+
 def weighted_profiles(history: EventLog, n_users: int, n_items: int, now: int, recency_days: float | None) -> sp.csr_array:
     """The weights of `profile_of_events` for people 0 to n_users − 1, as CSR float32 [n_users, n_items].
 

@@ -9,7 +9,6 @@ The first two are paths from the `Query` node; of the third, the mean over all p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,12 +18,10 @@ from kg.errors import InputError
 from kg.ontology import Label, Rel, relation
 from recommend.arrays import weighted_rows
 from recommend.parts import Hop, Parts, PathPart
+from recommend.scorer import Scored, Scorer
 from recommend.views.base import Values
 from recommend.views.facts import FactView
 from recommend.words import WordVector
-
-if TYPE_CHECKING:
-    from recommend.scorer import Scored, Scorer
 
 LONGEST_NAME = 5  # words of an entity's name at most
 
@@ -78,8 +75,6 @@ def _entity_row(scorer: Scorer, label: str, phrase: str, view: FactView) -> int 
 
 def query(scorer: Scorer, text: str) -> Scored:
     """Scores of all products for a text, or popularity with a sentence when no word of it is known."""
-    from recommend.scorer import Scored
-
     vector = scorer.words.vector(text)
     named = named_entities(scorer, text)
     if not len(vector.columns) and not named:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,15 +20,11 @@ from kg.ontology import Rel
 from kg.snapshot import GraphSnapshot
 from recommend.parts import Parts, PathPart
 from recommend.profile import KNOWN_FROM, Branch, Profile, profile_of_events, profile_of_items
-from recommend.views.base import NEW_ROW, Candidate, Values, View
+from recommend.views.base import Candidate, Values, View
 from recommend.views.facts import view_name
 from recommend.views.gnn import GnnView
 from recommend.weights import BranchWeights, Weights
 from recommend.words import CatalogueWords
-
-if TYPE_CHECKING:
-    from kg.model import Fact, Product
-    from kg.workspace import Workspace
 
 _EXACT = 1024  # how many of the best are scored in float64; the rest keep float32's error
 
@@ -47,19 +42,6 @@ class Scored:
     scores: Values
     parts: Callable[[int], Parts]
     fallback: str | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NewProduct:
-    """What a product that the graph does not have would meet.
-
-    Args:
-        users: score of each person for it; its paths end at row `NEW_ROW`.
-        similar: products of the catalogue like it; paths start at it (`history_row` None) and end at the product.
-    """
-
-    users: Scored
-    similar: Scored
 
 
 class Scorer:
@@ -94,17 +76,6 @@ class Scorer:
         self.digest = digest
         self.seen: NDArray[np.bool_] = snapshot.item_event_counts > 0
         self.now = int(snapshot.events.times.max(initial=0)) if snapshot.events.timed else 0
-
-    @classmethod
-    def open(cls, workspace: Workspace) -> Scorer:
-        """The model in use, over the workspace's graph; arrays stay on disk until they are read.
-
-        Raises:
-            StateError: there is no model, or it belongs to another graph (the hint says to train again).
-        """
-        from recommend.bundle import load
-
-        return load(workspace)
 
     @property
     def n_items(self) -> int:
@@ -215,21 +186,6 @@ class Scorer:
 
     # Questions that are not a history -----------------------------------------------------------------------------------
 
-    def query(self, text: str) -> Scored:
-        """Products for words: paths `Query –MATCHES→ product` (with the words) and `Query –MATCHES→ entity ← product`.
-
-        `Parts.text` is what the text's vector adds beyond named words. Unknown words alone fall back to popularity.
-        """
-        from recommend.query import query
-
-        return query(self, text)
-
-    def new_product(self, product: Product, facts: Sequence[Fact]) -> NewProduct:
-        """Who would want a product that the graph does not have, and what is like it."""
-        from recommend.new_product import new_product
-
-        return new_product(self, product, facts)
-
     def popular(self) -> Scored:
         """Products by popularity alone."""
         return Scored(self.popularity.copy(), lambda row: Parts((), 0.0, float(self.popularity[row]), 0.0, 0.0))
@@ -266,6 +222,3 @@ def require_snapshot(scorer_digest: str, snapshot: GraphSnapshot) -> None:
             f"The model was trained on the graph {scorer_digest[:19]}, but the workspace holds {snapshot.digest[:19]}.",
             "Train again: clew train.",
         )
-
-
-__all__ = ["NEW_ROW", "NewProduct", "Scored", "Scorer", "TextVectors"]

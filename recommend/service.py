@@ -15,12 +15,15 @@ from kg.errors import StateError, UsageError
 from kg.model import Product
 from kg.snapshot import GraphSnapshot
 from kg.workspace import Workspace
+from recommend.bundle import load
 from recommend.coldstart import Question, people_of, question
-from recommend.explain import PRIVATE_BELOW, Explainer
+from recommend.explain import PRIVATE_BELOW, Asker, Explainer
 from recommend.filters import Mask, ProductFilter
+from recommend.new_product import new_product
 from recommend.request import Request
 from recommend.result import Answer, Explanation, NewProductAnswer, Recommendation
 from recommend.scorer import Scored, Scorer
+from recommend.views.base import NEW_ROW
 
 if TYPE_CHECKING:
     from extraction.resolve import FactExtractor
@@ -51,7 +54,7 @@ class Recommender:
             StateError: there is no workspace, graph or model, or the model belongs to another graph.
         """
         found = workspace if isinstance(workspace, Workspace) else Workspace(workspace)
-        return cls(Scorer.open(found.open()), found)
+        return cls(load(found.open()), found)
 
     @property
     def snapshot(self) -> GraphSnapshot:
@@ -96,17 +99,13 @@ class Recommender:
         Raises:
             StateError: the recommender was made without a workspace.
         """
-        from recommend.new_item import answer_new_product
-
-        return answer_new_product(self, Request(new_product=product, **settings), self._reader)
+        return self._answer_new(product, Request(new_product=product, **settings))
 
     def ask(self, request: Request) -> Answer | NewProductAnswer:
         """Answer any request."""
         if request.new_product is None:
             return self._answer(request)
-        from recommend.new_item import answer_new_product
-
-        return answer_new_product(self, request, self._reader)
+        return self._answer_new(request.new_product, request)
 
     def ask_all(self, request: Request, users: Iterable[str] | None = None) -> Iterator[Answer]:
         """One answer for each person (all of them, or those named), in order of key; the settings are the request's."""
@@ -134,6 +133,24 @@ class Recommender:
         rows = self.best(asked.scored, allowed, asked.owned, request, asked.only_matches)
         items = tuple(self._item(rank, row, asked, request) for rank, row in enumerate(rows, start=1))
         return Answer(request, asked.branch, asked.fallback, self.scorer.digest, self.snapshot.digest, items, notes)
+
+    def _answer_new(self, product: Product, request: Request) -> NewProductAnswer:
+        from recommend.new_item import buyers
+
+        mentions, facts = self._reader.read(product)
+        met = new_product(self.scorer, product, facts)
+        explainer = Explainer(self.snapshot, product, facts)
+        users, similar = buyers(self.scorer, request, explainer, met.users), self._like_new(request, explainer, met.similar)
+        notes = (f"The graph already has a product with the key {product.key!r}.",) if product.key in self.snapshot.items else ()
+        shown = tuple(mention.to_dict() for mention in mentions)
+        return NewProductAnswer(request, self.scorer.digest, self.snapshot.digest, shown, users, similar, notes)
+
+    def _like_new(self, request: Request, explainer: Explainer, scored: Scored) -> tuple[Recommendation, ...]:
+        allowed, _ = self.allowed(request)
+        asker = Asker("item", None, asked_row=NEW_ROW)
+        rows = self.best(scored, allowed, np.empty(0, np.int32), replace(request, k=min(request.k, 10)))
+        shown = [explainer.explain(scored.parts(row), asker, request.explain, request.all_paths, request.lang) for row in rows]
+        return tuple(self.recommendation(rank, row, why) for rank, (row, why) in enumerate(zip(rows, shown, strict=True), start=1))
 
     def best(self, scored: Scored, allowed: Mask, owned: NDArray[np.int32], request: Request, only_matches: bool = False) -> list[int]:
         """Item rows of the k best that a request lets through."""

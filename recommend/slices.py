@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kg.events import NO_TIME, EventLog
 from kg.seeds import generator
 from kg.snapshot import GraphSnapshot
-from recommend.rankers import profiles_of
+from recommend.profiles import profiles_of
 from recommend.tasks import Task
 
 MIN_NEW = 50  # targets without an event that slices of time must hold together

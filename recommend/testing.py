@@ -14,8 +14,9 @@ from kg.events import EventLog
 from kg.ontology import Rel
 from kg.snapshot import GraphSnapshot
 from kg.testing import EventRow, snapshot_of, stated
-from recommend.rankers import Ranker, Training, ranker
+from recommend.rankers import ranker
 from recommend.texts import snapshot_texts
+from recommend.training import Ranker, Training
 from recommend.views.facts import entity_idf, weighted_facts
 from recommend.words import CatalogueWords
 

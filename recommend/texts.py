@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
 from kg.model import Product
 from kg.ontology import Rel
 from kg.snapshot import GraphSnapshot
+
+if TYPE_CHECKING:
+    from gnn.text import TextEncoder
 
 # A brand column is worth its words (on Beauty +0.7 NDCG@20 for new products); a category's words are not (−0.7): it is a fact.
 _COLUMNS = ("brand",)
@@ -30,3 +38,12 @@ def snapshot_texts(snapshot: GraphSnapshot) -> list[str]:
             if name == field:
                 texts[row].append(text)
     return [" ".join(part for part in parts if part) for parts in texts]
+
+
+def texts_vector(encoder: TextEncoder, text: str) -> NDArray[np.float32]:
+    """The vector of one text by the parts of an encoder that do not know words (float32 [d])."""
+    from gnn.text import JoinedEncoder
+    from gnn.text_words import WordsEncoder
+
+    parts = encoder.parts if isinstance(encoder, JoinedEncoder) else (encoder,)
+    return np.concatenate([one.encode([text])[0] for one in parts if not isinstance(one, WordsEncoder)])

@@ -11,8 +11,8 @@ from kg.errors import StateError, UnknownKeyError
 from kg.progress import SILENT, Progress
 from kg.snapshot import GraphSnapshot
 from recommend import bundle
-from recommend.rankers import Training
 from recommend.texts import snapshot_texts
+from recommend.training import Training
 from recommend.views.facts import view_name
 
 if TYPE_CHECKING:

@@ -24,8 +24,9 @@ def evaluate(session: Session, protocol: Path, names: str, data: Path | None, se
     """
     from recommend.evaluate import compare
     from recommend.protocol import Protocol
-    from recommend.rankers import Training, ranker
+    from recommend.rankers import ranker
     from recommend.tasks import load_benchmark
+    from recommend.training import Training
 
     chosen = [name.strip() for name in names.split(",") if name.strip()]
     for name in chosen:

@@ -31,10 +31,10 @@ def _price(text: str, currency: str | None = None) -> Any:
 
 
 def _derived(workspace: Workspace, progress: Progress) -> Mapping[str, pa.Table]:
+    from recommend.bundle import load
     from recommend.derived import derived_edges
-    from recommend.scorer import Scorer
 
-    return derived_edges(Scorer.open(workspace), progress)
+    return derived_edges(load(workspace), progress)
 
 
 graph = make_graph_group(_extraction, _derived, owed)

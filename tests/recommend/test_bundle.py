@@ -15,7 +15,8 @@ from kg.snapshot_io import save_snapshot
 from kg.testing import stated
 from kg.workspace import Workspace
 from recommend import bundle
-from recommend.scorer import Scorer
+from recommend.bundle import load
+from recommend.new_product import new_product
 from recommend.testing import DAY, MATERIALS, planted_material
 from recommend.train import check_without, estimate, train
 
@@ -50,7 +51,7 @@ def copy_of(planted, tmp_path):
 def test_only_the_material_predicts_and_the_explanation_names_it(planted):
     """The planted shop is solved: new products of the person's material come first, because of the material."""
     shop, _, materials = planted
-    scorer = Scorer.open(shop)
+    scorer = load(shop)
     right, named = 0, 0
     for user_row in range(scorer.snapshot.n_users):
         scores = scorer.score(scorer.user_profile(user_row))
@@ -66,8 +67,8 @@ def test_only_the_material_predicts_and_the_explanation_names_it(planted):
 
 
 def test_a_new_product_finds_the_people_of_its_material(planted):
-    scorer = Scorer.open(planted[0])
-    met = scorer.new_product(Product("new", "a thing never named"), [stated("new", "MADE_OF", "wool")])
+    scorer = load(planted[0])
+    met = new_product(scorer, Product("new", "a thing never named"), [stated("new", "MADE_OF", "wool")])
     best = np.argsort(-met.users.scores)[:10]
     assert {int(user) % 5 for user in best} == {MATERIALS.index("wool")}
     strongest = max(met.users.parts(int(best[0])).paths, key=lambda path: path.contribution)
@@ -76,11 +77,11 @@ def test_a_new_product_finds_the_people_of_its_material(planted):
 
 def test_opening_gives_the_same_scores_and_parts(planted):
     from recommend.fit import fit
-    from recommend.rankers import Training
     from recommend.texts import snapshot_texts
+    from recommend.training import Training
 
     shop, made, _ = planted
-    scorer = Scorer.open(shop)
+    scorer = load(shop)
     fresh = fit(Training(shop.given, snapshot_texts(shop.given), config=WORDS)).scorer
     profile = scorer.user_profile(4)
     assert scorer.score(profile) == pytest.approx(fresh.score(profile), abs=1e-9)
@@ -105,13 +106,13 @@ def test_a_model_of_another_graph_is_refused(planted):
     shop, _, _ = planted
     grown = Shop(shop.path, shop.given.upto(50 * DAY))
     with pytest.raises(StateError, match="was trained on the graph") as error:
-        Scorer.open(grown)
+        load(grown)
     assert "clew train" in error.value.hint
 
 
 def test_no_model(tmp_path, planted):
     with pytest.raises(StateError, match="no model") as error:
-        Scorer.open(Shop(tmp_path, planted[0].given).open(create=True))
+        load(Shop(tmp_path, planted[0].given).open(create=True))
     assert "clew train" in error.value.hint
 
 
@@ -121,16 +122,16 @@ def test_a_damaged_model_is_refused(planted, tmp_path):
     arrays = (folder / "views.safetensors").read_bytes()
     (folder / "views.safetensors").write_bytes(arrays[: len(arrays) // 2])
     with pytest.raises(StateError, match="cut short"):
-        Scorer.open(shop)
+        load(shop)
     (folder / "manifest.json").write_text("{")
     with pytest.raises(StateError, match="damaged"):
-        Scorer.open(shop)
+        load(shop)
     (folder / "manifest.json").write_text(json.dumps({"format": 99}))
     with pytest.raises(StateError, match="newer version"):
-        Scorer.open(shop)
+        load(shop)
     (shop.models / "current.json").write_text("[]")
     with pytest.raises(StateError, match=r"current\.json is damaged"):
-        Scorer.open(shop)
+        load(shop)
 
 
 def test_switching_undoing_and_pruning(planted, tmp_path):
@@ -152,7 +153,7 @@ def test_switching_undoing_and_pruning(planted, tmp_path):
 def test_a_view_left_out_is_not_there_and_an_unknown_one_is_refused(planted, tmp_path):
     shop = copy_of(planted, tmp_path)
     train(shop, WORDS.model_copy(update={"without": ("gnn", "brand")}))
-    assert {"gnn", "brand"}.isdisjoint(Scorer.open(shop).views)
+    assert {"gnn", "brand"}.isdisjoint(load(shop).views)
     with pytest.raises(UnknownKeyError, match="no part of the model 'bramd'"):
         check_without(["bramd"], shop.given)
 
@@ -175,15 +176,16 @@ import sys
 from kg.snapshot_io import open_snapshot
 from kg.workspace import Workspace
 from pathlib import Path
-from recommend.scorer import Scorer
+from recommend.bundle import load
+from recommend.query import query
 class Shop(Workspace):
     def snapshot(self):
         return open_snapshot(Path(sys.argv[2]), sys.argv[3])
-scorer = Scorer.open(Shop(sys.argv[1]))
+scorer = load(Shop(sys.argv[1]))
 profile = scorer.user_profile(0)
 best = int(scorer.score(profile).argmax())
 assert scorer.parts(profile, best).paths
-scorer.query("old hat")
+query(scorer, "old hat")
 print(sorted(name for name in ("torch", "torch_geometric", "spacy", "sklearn", "transformers") if name in sys.modules))
 """
 

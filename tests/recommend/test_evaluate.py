@@ -9,13 +9,15 @@ import pytest
 from kg.config import TrainConfig
 from kg.errors import StateError, UnknownKeyError
 from kg.testing import snapshot_of
-from recommend.evaluate import evaluate, hits_of, run_task, tie_order, top
+from recommend.evaluate import evaluate
 from recommend.protocol import Protocol
-from recommend.rankers import Training, ranker
+from recommend.rankers import ranker
+from recommend.ranking import hits_of, run_task, tie_order, top
 from recommend.slices import task_of
 from recommend.tasks import Benchmark, load_benchmark
 from recommend.testing import DAY, planted_material
 from recommend.texts import snapshot_texts
+from recommend.training import Training
 
 WORDS = TrainConfig(text_encoder=("words",))
 

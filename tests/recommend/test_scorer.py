@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from kg.model import Product
 from kg.ontology import Rel
 from kg.testing import snapshot_of, stated
+from recommend.new_product import new_product
 from recommend.profile import Branch, Profile
+from recommend.query import query
 from recommend.scorer import Scorer, TextVectors
 from recommend.testing import random_table
 from recommend.texts import snapshot_texts
@@ -119,7 +121,7 @@ def test_a_product_as_question(snapshot, seed):
 @given(graphs(), st.integers(0, 1000), st.lists(st.sampled_from((*WORDS, "acme", "zzz")), min_size=1, max_size=5))
 def test_words_as_question(snapshot, seed, words):
     scorer = scorer_of(snapshot, seed)
-    scored = scorer.query(" ".join(words))
+    scored = query(scorer, " ".join(words))
     for item_row in range(snapshot.n_items):
         parts = scored.parts(item_row)
         assert same(parts, scored.scores[item_row])
@@ -130,7 +132,7 @@ def test_words_as_question(snapshot, seed, words):
 @given(graphs(), st.integers(0, 1000), st.lists(st.sampled_from(WORDS), min_size=1, max_size=4), st.sets(st.sampled_from(ENTITIES)))
 def test_a_product_that_the_graph_does_not_have(snapshot, seed, words, entities):
     scorer = scorer_of(snapshot, seed)
-    met = scorer.new_product(Product("new", " ".join(words)), [stated("new", *entity) for entity in sorted(entities)])
+    met = new_product(scorer, Product("new", " ".join(words)), [stated("new", *entity) for entity in sorted(entities)])
     for user_row in range(snapshot.n_users):
         parts = met.users.parts(user_row)
         assert same(parts, met.users.scores[user_row])
@@ -142,7 +144,7 @@ def test_a_product_that_the_graph_does_not_have(snapshot, seed, words, entities)
 @RANDOM
 @given(graphs(), st.integers(0, 1000))
 def test_blocks_score_as_single_profiles_do(snapshot, seed):
-    from recommend.model_rankers import scores_of
+    from recommend.rankers.learned import scores_of
 
     scorer = scorer_of(snapshot, seed)
     block = scores_of(scorer, snapshot.events, snapshot.n_users)
@@ -170,7 +172,7 @@ def test_nobody_and_nothing_fall_back_to_popularity():
     empty = Profile(Branch.NEW_USER, np.empty(0, np.int32), np.empty(0, np.float32))
     assert scorer.score(empty).tolist() == scorer.popularity.tolist() == [1.0, 0.0]
     assert scorer.parts(empty, 0).popularity == 1.0
-    scored = scorer.query("qqqq zzzz")
+    scored = query(scorer, "qqqq zzzz")
     assert scored.fallback and scored.scores.tolist() == [1.0, 0.0] and scored.parts(0).score == 1.0
 
 

@@ -1,4 +1,4 @@
-"""Rankers that learn: EASE, the GNN alone, clew."""
+"""EASE^R: a linear item-to-item model in closed form."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import scipy.sparse as sp
 
 from kg.errors import StateError
 from kg.events import EventLog
-from recommend.profiles import weighted_profiles
-from recommend.rankers import Scores, Training, profiles_of
-from recommend.scorer import Scorer
+from recommend.profiles import profiles_of
+from recommend.ranking import run_task
+from recommend.training import Scores, Training
 
 MAX_EASE = 30_000  # products above which no dense products × products matrix is made
 
@@ -43,8 +43,6 @@ class Ease:
         self.details: dict[str, Any] = {"lambda": best}
 
     def _valid(self, tasks: list[Any], training: Training) -> float:
-        from recommend.evaluate import run_task
-
         results = [run_task(task, self.scores, training.snapshot, [20]) for task in tasks]
         return float(np.mean([result.per_user["ndcg@20"].mean() for result in results if result.users])) if results else 0.0
 
@@ -61,43 +59,3 @@ def _ease(gram: np.ndarray, value: float) -> np.ndarray:
     matrix = -inverse / np.diag(inverse)[None, :]
     np.fill_diagonal(matrix, 0)
     return np.asarray(matrix, np.float32)
-
-
-class Gnn:
-    """The tower alone: ⟨Σ q, v⟩."""
-
-    def fit(self, training: Training) -> None:
-        """Fit the tower on train, stopped on valid."""
-        from recommend.fit import fit_gnn_view
-
-        self._view = fit_gnn_view(training)
-        self._n_items = training.snapshot.n_items
-
-    def scores(self, history: EventLog, n_users: int) -> Scores:
-        """Inner products."""
-        return self._view.block(profiles_of(history, n_users, self._n_items))
-
-
-class Clew:
-    """The whole: views and GNN under fusion weights."""
-
-    def fit(self, training: Training) -> None:
-        """Fit everything; weights on valid."""
-        from recommend.fit import fit
-
-        fitted = fit(training)
-        self.details: dict[str, Any] = fitted.report
-        self.scorer = fitted.scorer
-
-    def scores(self, history: EventLog, n_users: int) -> Scores:
-        """People of each branch by its weights; nobody without a history is asked about."""
-        return scores_of(self.scorer, history, n_users)
-
-
-def scores_of(scorer: Scorer, history: EventLog, n_users: int) -> Scores:
-    """Scores of many histories by a scorer (float32 [n_users, n_items])."""
-    profiles = weighted_profiles(history, n_users, scorer.n_items, scorer.now, scorer.weights.recency_days)
-    found = np.repeat(scorer.popularity.astype(np.float32)[None, :], n_users, axis=0)
-    for branch, people in scorer.branches_of(np.diff(profiles.indptr)):
-        found[people] = scorer.block(sp.csr_array(profiles[people]), branch)
-    return found
