@@ -1,8 +1,6 @@
 """Delete and score again: what a fact or an event was worth, found by taking it out of the graph and ranking the whole catalogue anew.
 
-Nothing is trained again: the weights of the fusion and the parameters of the GNN stay. Everything that is counted from the graph is
-counted again: idf and row lengths of the relation, people in common, the share of a product in the norm of a history, the vector and
-the norm of the product in the GNN. Subtracting the contribution instead would prove nothing: it would only repeat the claim.
+What is counted again and what stays is told in `recommend.changed`.
 """
 
 from __future__ import annotations
@@ -15,25 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gnn.embeddings import EmbeddingTable, TowerSide
-from kg.digest import digest_bytes
-from kg.errors import InputError, StateError, UsageError
-from kg.model import Evidence
+from kg.errors import InputError, UsageError
 from kg.ontology import Family, Rel, relation
 from kg.seeds import generator
-from kg.snapshot import Edges, GraphSnapshot
+from recommend.changed import with_facts, without_event
 from recommend.coldstart import event_edges
 from recommend.parts import Parts, PathPart
 from recommend.result import printed
 from recommend.scorer import Scorer
-from recommend.views.base import View
-from recommend.views.co_bought import CoBoughtSimilarView, CoBoughtView, buyers_of, co_bought
-from recommend.views.facts import FactView
-from recommend.views.gnn import GnnView
-from recommend.views.popular import popularity
-from recommend.views.transitions import NextBoughtView, transitions
-
-HYPOTHESIS = Evidence("hypothesis", 0, 0, "", "what-if", 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,148 +87,6 @@ class Check:
             "random": None if self.random is None else self.random.to_dict(),
             "weakest": None if self.weakest is None else self.weakest.to_dict(),
         }
-
-
-# The graph, changed ----------------------------------------------------------------------------------------------------
-
-
-def without_event(scorer: Scorer, user_row: int, item_row: int) -> Scorer:
-    """The scorer of a graph in which a person never had a product.
-
-    Raises:
-        StateError: there is no such event.
-    """
-    log = scorer.snapshot.events
-    gone = (log.user_rows == user_row) & (log.item_rows == item_row)
-    if not gone.any():
-        raise StateError("There is no such event to take out.")
-    graph = scorer.snapshot.with_events(log.take(~gone), f"without {user_row} {item_row}")
-    seen = graph.item_event_counts > 0
-    bought = CoBoughtView(co_bought(graph.interactions), buyers_of(graph.interactions))
-    made: dict[str, View] = {}
-    for name, view in scorer.views.items():
-        if isinstance(view, CoBoughtView):
-            made[name] = bought
-        elif isinstance(view, CoBoughtSimilarView):
-            made[name] = CoBoughtSimilarView(bought, view.near, view.words)
-        elif isinstance(view, NextBoughtView):
-            made[name] = NextBoughtView(*transitions(graph.events, graph.n_items))
-        elif isinstance(view, GnnView):
-            made[name] = GnnView(view.table, seen, view.words)
-        else:
-            made[name] = view
-    return Scorer(graph, made.values(), popularity(graph.interactions), scorer.weights, scorer.words, scorer.text, scorer.digest)
-
-
-def with_facts(scorer: Scorer, relation_name: str, item_row: int, entity_rows: Sequence[int]) -> Scorer:
-    """The scorer of a graph in which a product has exactly these entities of one relation.
-
-    Args:
-        relation_name: of the facts.
-        item_row: the product.
-        entity_rows: where they point; the others of that relation are gone.
-    """
-    graph = _changed(scorer.snapshot, relation_name, item_row, entity_rows)
-    made: dict[str, View] = {}
-    for name, view in scorer.views.items():
-        if isinstance(view, FactView) and view.relation == relation_name:
-            made[name] = FactView.build(graph, relation_name)
-        elif isinstance(view, GnnView):
-            made[name] = GnnView(changed_table(view.table, graph, item_row), view.seen, view.words)
-        else:
-            made[name] = view
-    return Scorer(graph, made.values(), scorer.popularity, scorer.weights, scorer.words, scorer.text, scorer.digest)
-
-
-def _changed(graph: GraphSnapshot, relation_name: str, item_row: int, entity_rows: Sequence[int]) -> GraphSnapshot:
-    edges = graph.edges.get(relation_name)
-    if edges is None:
-        raise InputError(f"The graph has no facts of {relation_name}.", f"It has {', '.join(graph.facts())}.")
-    kept = edges.take((edges.source_rows != item_row) | np.isin(edges.target_rows, np.asarray(entity_rows, np.int32)))
-    new = sorted(set(entity_rows) - set(edges.targets_of(item_row).tolist()))
-    changed = {**graph.edges, relation_name: _adding(kept, item_row, new)}
-    tag = f"{relation_name} of {item_row}: {sorted(entity_rows)}"
-    return replace(graph, edges=changed, digest=digest_bytes(graph.digest.encode(), tag.encode()))
-
-
-def _adding(edges: Edges, item_row: int, entity_rows: Sequence[int]) -> Edges:
-    """The edges with hypothetical ones."""
-    if not entity_rows:
-        return edges
-    import pyarrow as pa
-
-    sources = np.concatenate([edges.source_rows, np.full(len(entity_rows), item_row, np.int32)])
-    targets = np.concatenate([edges.target_rows, np.asarray(entity_rows, np.int32)])
-    row = {
-        "field": HYPOTHESIS.field,
-        "span_start": 0,
-        "span_end": 0,
-        "text": "",
-        "extractor": HYPOTHESIS.extractor,
-        "run": "",
-        "evidence_count": 1,
-    }
-    schema = edges.evidence.schema
-    more = pa.Table.from_pylist([{name: row.get(name) for name in schema.names}] * len(entity_rows), schema=schema)
-    order = np.lexsort((targets, sources))
-    return Edges(
-        edges.relation,
-        sources[order],
-        targets[order],
-        np.concatenate([edges.confidence, np.ones(len(entity_rows), np.float32)])[order],
-        pa.concat_tables([edges.evidence, more]).take(pa.array(order)),
-    )
-
-
-def changed_table(table: EmbeddingTable, graph: GraphSnapshot, item_row: int) -> EmbeddingTable:
-    """The embeddings with one product's entity component and norm made from the facts of another graph; all else stays.
-
-    The text and identity components are those of the fit times their old norm, over the new one.
-    """
-    rows, places, weights = [], [], []
-    for place, name in enumerate(table.relations):
-        own = graph.edges[name].targets_of(item_row) if name in graph.edges else np.empty(0, np.int32)
-        idf = table.entity_idf[place, own].astype(np.float64)
-        length = float(np.sqrt((idf**2).sum()))
-        rows.append(own)
-        places.append(np.full(len(own), place, np.int32))
-        weights.append(idf / length if length > 1e-12 else idf)
-    entity_rows, relation_places = np.concatenate([*rows, []]).astype(np.int32), np.concatenate([*places, []]).astype(np.int32)
-    amounts = np.concatenate([*weights, []]).astype(np.float32)
-    edges = _spliced(table, item_row, entity_rows, relation_places, amounts)
-    source, source_side = _row_again(table.source, table.source_side, item_row, (entity_rows, relation_places, amounts))
-    target, target_side = _row_again(table.target, table.target_side, item_row, (entity_rows, relation_places, amounts))
-    return replace(table, source=source, target=target, source_side=source_side, target_side=target_side, edges=edges)
-
-
-Own = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
-
-
-def _spliced(table: EmbeddingTable, item_row: int, *own: NDArray[Any]) -> Any:
-    """The product → entity edges with those of one product exchanged."""
-    edges = table.edges
-    low, high = int(edges.starts[item_row]), int(edges.starts[item_row + 1])
-    starts = edges.starts.copy()
-    starts[item_row + 1 :] += len(own[0]) - (high - low)
-    old = (edges.entity_rows, edges.relation_places, edges.weights)
-    whole = [np.concatenate([column[:low], new, column[high:]]) for column, new in zip(old, own, strict=True)]
-    return type(edges)(starts, *whole)
-
-
-def _row_again(parts: Mapping[str, NDArray[np.float32]], side: TowerSide, item_row: int, own: Own) -> tuple[Any, TowerSide]:
-    entity_rows, relation_places, amounts = own
-    norm = float(side.norms[item_row])
-    raw = {name: part[item_row].astype(np.float64) * norm for name, part in parts.items()}
-    scale = amounts.astype(np.float64) * side.relation_weights[relation_places]
-    raw["entity"] = (scale[:, None] * side.entity_vectors[entity_rows]).sum(axis=0)
-    length = float(np.linalg.norm(np.sum(list(raw.values()), axis=0))) or 1.0
-    changed = {}
-    for name, part in parts.items():
-        changed[name] = np.array(part)
-        changed[name][item_row] = raw[name] / length
-    norms = np.array(side.norms)
-    norms[item_row] = length
-    return changed, replace(side, norms=norms)
 
 
 # Deletions -------------------------------------------------------------------------------------------------------------

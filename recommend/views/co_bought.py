@@ -27,20 +27,36 @@ _BLOCK = 1024
 
 def co_bought(interactions: sp.csr_array, cap: int = ROW_CAP, shrink: float = SHRINK) -> sp.csr_array:
     """U of users × products (CSR of ones) as CSR float32 [n_items, n_items]."""
-    people = np.diff(interactions.indptr)
-    bought = np.bincount(interactions.indices, minlength=interactions.shape[1])
-    scale = 1 / np.sqrt(bought + shrink)
-    user_weight = 1 / np.sqrt(np.maximum(people, 1))
-    right = sp.csr_array(sp.diags_array(user_weight) @ interactions @ sp.diags_array(scale))
-    left = sp.csr_array((sp.diags_array(scale) @ interactions.T).tocsr())
-    blocks = []
-    for start in range(0, left.shape[0], _BLOCK):
-        block = sp.csr_array(left[start : start + _BLOCK] @ right)
-        rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr)) + start
-        block.data[rows == block.indices] = 0
-        block.eliminate_zeros()
-        blocks.append(strongest_per_row(block, cap).astype(np.float32))
-    return stack(blocks, left.shape[0])
+    buyers, size = buyers_of(interactions), interactions.shape[1]
+    starts = range(0, size, _BLOCK)
+    blocks = [co_bought_rows(interactions, buyers, np.arange(s, min(s + _BLOCK, size), dtype=np.int32), cap, shrink) for s in starts]
+    return stack(blocks, size)
+
+
+def co_bought_rows(
+    interactions: sp.csr_array, buyers: sp.csr_array, rows: Rows, cap: int = ROW_CAP, shrink: float = SHRINK
+) -> sp.csr_array:
+    """Some rows of U.
+
+    Args:
+        interactions: users × products, CSR of ones.
+        buyers: its transpose.
+        rows: int32, item rows.
+        cap: how many entries of a row are kept, the strongest.
+        shrink: added to the people of a product.
+
+    Returns:
+        CSR float32 [rows, n_items], columns ascending.
+    """
+    scale = 1 / np.sqrt(np.diff(buyers.indptr) + shrink)
+    user_weight = 1 / np.sqrt(np.maximum(np.diff(interactions.indptr), 1))
+    part = sp.csr_array(buyers[rows])
+    lengths = np.diff(part.indptr)
+    part = sp.csr_array((user_weight[part.indices] * np.repeat(scale[rows], lengths), part.indices, part.indptr), shape=part.shape)
+    block = sp.csr_array(part @ interactions)
+    block.data = np.where(np.repeat(rows, np.diff(block.indptr)) == block.indices, 0.0, block.data * scale[block.indices])
+    block.eliminate_zeros()
+    return strongest_per_row(block, cap).astype(np.float32)
 
 
 class CoBoughtView(SparseView):

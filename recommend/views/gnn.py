@@ -112,9 +112,7 @@ class GnnView:
 
     def paths(self, history_row: int, candidate: Candidate) -> Iterator[RawPath]:
         """The paths that can be named; what they leave of `total − mean` is latent."""
-        known = candidate.row != NEW_ROW and bool(self.seen[candidate.row])
-        source = self.table.source["text"][history_row].astype(np.float64)
-        text = float(source @ (self.target(candidate)["text"] - self.means[known]["text"]))
+        text = self._text_term(history_row, candidate)
         if text:
             yield RawPath(Rel.SIMILAR_TEXT, (self._hop(history_row, candidate),), text)
         own = self.entity_terms("source", history_row)
@@ -123,6 +121,20 @@ class GnnView:
             value = float(own[relation, entity_row] @ others[relation, entity_row])
             if value:
                 yield RawPath(relation, shared_entity(relation, entity_row, candidate.row), value)
+
+    def _text_term(self, history_row: int, candidate: Candidate) -> float:
+        """⟨q_j^text, v_i^text − m^text⟩."""
+        known = candidate.row != NEW_ROW and bool(self.seen[candidate.row])
+        source = self.table.source["text"][history_row].astype(np.float64)
+        return float(source @ (self.target(candidate)["text"] - self.means[known]["text"]))
+
+    def text_term(self, history_row: int, item_row: int) -> float:
+        """What the texts of two products add beyond the mean candidate's."""
+        return self._text_term(history_row, Candidate(item_row))
+
+    def among(self, seen: NDArray[np.bool_]) -> GnnView:
+        """The same embeddings where other products have events (bool [n_items]): other means."""
+        return self if np.array_equal(seen, self.seen) else GnnView(self.table, seen, self.words, {"targets": self._targets})
 
     def _entity_terms_of(self, candidate: Candidate) -> Mapping[tuple[str, int], Values]:
         """Of v of a candidate; the last one is kept, since a whole history asks for it."""

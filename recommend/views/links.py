@@ -46,7 +46,12 @@ class LinkView(SparseView):
     def build(cls, snapshot: GraphSnapshot, relation_name: str) -> LinkView:
         """The view of one relation of a snapshot."""
         size = (snapshot.n_items, snapshot.n_items)
-        return cls(relation_name, link_matrix(snapshot.edges[relation_name].matrix(size)))
+        return cls.of_stated(relation_name, snapshot.edges[relation_name].matrix(size))
+
+    @classmethod
+    def of_stated(cls, relation_name: str, stated: sp.csr_array) -> LinkView:
+        """The view of stated links (CSR of ones [n_items, n_items], from → to)."""
+        return cls(relation_name, link_matrix(stated))
 
     def paths(self, history_row: int, candidate: Candidate) -> Iterator[RawPath]:
         """The link there, the link back, or both."""

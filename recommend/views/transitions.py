@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from kg.events import NO_TIME, EventLog
 from kg.ontology import Rel
@@ -19,11 +20,17 @@ from recommend.views.co_bought import ROW_CAP, SHRINK
 WINDOW = 3
 
 
-def transitions(events: EventLog, n_items: int, cap: int = ROW_CAP) -> tuple[sp.csr_array, sp.csr_array]:
+def transitions(
+    events: EventLog, n_items: int, cap: int = ROW_CAP, rows: NDArray[np.int32] | None = None
+) -> tuple[sp.csr_array, sp.csr_array]:
     """T and how often each pair stood so (CSR float32 [n_items, n_items] both).
 
-    Events at the same moment have no order and give no pair; events without a time are left out.
+    Events at the same moment have no order and give no pair; events without a time are left out. With `rows` the other rows are empty.
     """
+    asked = np.ones(n_items, bool)
+    if rows is not None:
+        asked[:] = False
+        asked[rows] = True
     log = events.take(events.times != NO_TIME)
     size = (n_items, n_items)
     people = np.bincount(log.user_rows, minlength=1)
@@ -33,7 +40,7 @@ def transitions(events: EventLog, n_items: int, cap: int = ROW_CAP) -> tuple[sp.
     for gap in range(1, WINDOW + 1):
         first, second = slice(None, -gap), slice(gap, None)
         same = (log.user_rows[first] == log.user_rows[second]) & (log.times[first] < log.times[second])
-        same &= log.item_rows[first] != log.item_rows[second]
+        same &= (log.item_rows[first] != log.item_rows[second]) & asked[log.item_rows[first]]
         users, sources, targets = log.user_rows[first][same], log.item_rows[first][same], log.item_rows[second][same]
         weights = 0.5 ** (gap - 1) / np.sqrt(people[users])
         total = sp.csr_array(total + sp.csr_array((weights, (sources, targets)), shape=size))

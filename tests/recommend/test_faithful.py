@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kg.errors import InputError, StateError, UnknownKeyError, UsageError
-from recommend.faithful import with_facts, without_event
+from recommend.changed import with_facts, without_event
 from recommend.scorer import Scorer
 
 
