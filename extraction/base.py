@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 from kg.canon import entity_key
 from kg.errors import InputError, UnknownKeyError
@@ -17,13 +18,17 @@ from kg.ontology import ATTRIBUTE_RELATIONS, RELATIONS
 _GRAPH_NAMES = {"product_type": "category"}
 
 
+# Few values make up most mentions.
+_key = lru_cache(1 << 16)(entity_key)
+
+
 def entity_of(attribute: str, value: str) -> str | None:
     """The key of the entity that a value of an attribute names (`brand`, "LEGO" → `brand:lego`); None when it names none.
 
     Size, colour, material, brand and kind of product are entities; a quantity or a price is a property.
     """
     relation_name = ATTRIBUTE_RELATIONS.get(_GRAPH_NAMES.get(attribute, attribute))
-    return entity_key(RELATIONS[relation_name].target, value) if relation_name else None
+    return _key(RELATIONS[relation_name].target, value) if relation_name else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,8 @@ _BUILT_IN = {
     "tagger": ("extraction.tag_pipeline", "build_tagger"),
     "hybrid": ("extraction.hybrid", "build_hybrid"),
 }
+# Extractor → module and class whose `save(folder)` and `load(folder)` keep what was learned.
+_KEPT = {"rules": ("extraction.rules", "RulesExtractor"), "tagger": ("extraction.tag_pipeline", "TaggerExtractor")}
 WITH_MODEL = frozenset({"tagger", "hybrid"})
 _REGISTERED: dict[str, Builder] = {}
 
@@ -153,6 +160,34 @@ def model_digest(name: str) -> str:
     from extraction.tagger import TaggerModel
 
     return TaggerModel.load(Path(folder)).digest
+
+
+class Keeper(Extractor, Protocol):
+    """An extractor that can write what it learned."""
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder, for `kept_extractor`."""
+        ...
+
+
+def keeps(extractor: Extractor) -> TypeGuard[Keeper]:
+    """Whether `kept_extractor` can load what the extractor saves."""
+    return (type(extractor).__module__, type(extractor).__name__) in _KEPT.values()
+
+
+def kept_extractor(name: str, folder: Path) -> Extractor:
+    """The extractor that `save` wrote.
+
+    Args:
+        name: the name that it was built by ("rules", "tagger:models/shop").
+        folder: where it lies.
+
+    Raises:
+        StateError: the folder does not hold one.
+    """
+    module, kind = _KEPT[name.partition(":")[0]]
+    loaded: Extractor = getattr(import_module(module), kind).load(folder)
+    return loaded
 
 
 def extractor_names() -> list[str]:

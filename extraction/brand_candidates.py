@@ -34,12 +34,10 @@ def candidates(words: Words) -> list[Candidate]:
     """The spans that may be the brand, from left to right; none that runs over a comma, a bar or a bracket."""
     found: list[Candidate] = []
     for anchor, place in _anchors(words):
-        last = anchor + 1
-        while last <= len(words) and last - anchor <= LONGEST:
+        for last in range(anchor + 1, min(anchor + LONGEST, len(words)) + 1):
             found.append(Candidate(anchor, last, place))
-            if not _PLAIN.match(words.gap(last - 1)):
+            if (gap := words.gap(last - 1)) != " " and not _PLAIN.match(gap):
                 break
-            last += 1
     return found
 
 
@@ -53,13 +51,14 @@ def _anchors(words: Words) -> list[tuple[int, int]]:
         after = next((i for i, start in enumerate(words.starts[:12]) if start >= leading.end()), 0)
         if after:
             anchors.setdefault(after, AFTER_COUNT)
-    for i in range(1, len(words)):
-        written = words.texts[i]
-        if not written[0].isupper():
+    texts, folded, text, starts, ends = words.texts, words.folded, words.text, words.starts, words.ends
+    for i in range(1, len(texts)):
+        plain = starts[i] - ends[i - 1] == 1 and text[ends[i - 1]] == " "
+        if (plain and folded[i - 1] not in _BY) or not texts[i][0].isupper():
             continue
-        if words.folded[i - 1] in _BY and words.gap(i - 1) == " ":
+        if plain:
             anchors.setdefault(i, AFTER_BY)
-        elif i <= 12 and len(anchors) < 5 and words.gap(i - 1) != " " and _BREAK.search(words.gap(i - 1)):
+        elif i <= 12 and len(anchors) < 5 and _BREAK.search(text, ends[i - 1], starts[i]):
             anchors.setdefault(i, AFTER_BREAK)
     return sorted(anchors.items())
 

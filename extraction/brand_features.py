@@ -83,6 +83,7 @@ class WordTable:
         self._types: list[int] = [-1]
         self._stems: list[str] = [""]
         self._folded: list[str] = [""]
+        self._made: tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]] = self._arrays(0)
 
     def row(self, written: str, folded: str) -> int:
         """The row of a word as written; row 0 is no word at all."""
@@ -95,9 +96,24 @@ class WordTable:
             self._folded.append(folded)
         return row
 
+    def _arrays(self, first: int) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
+        """Shapes, types and counts of the rows from `first` on."""
+        types = np.array(self._types[first:], np.int64)
+        counts = np.zeros((len(types), self.statistics.words.shape[1]), np.float32)
+        counts[types >= 0] = self.statistics.words[types[types >= 0]]
+        return np.array(self._shapes[first:], np.float32).reshape(-1, self.WIDTH), types, counts
+
+    def _grown(self) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
+        """The arrays of all rows; only those that are new are made."""
+        done = len(self._made[1])
+        if done < len(self._types):
+            shapes, types, counts = self._arrays(done)
+            self._made = (np.vstack([self._made[0], shapes]), np.append(self._made[1], types), np.vstack([self._made[2], counts]))
+        return self._made
+
     def types(self) -> NDArray[np.int64]:
         """int64 [rows]: the row of each word in the statistics, -1 for a word that the catalogue does not have."""
-        return np.array(self._types, np.int64)
+        return self._grown()[1]
 
     def folded(self) -> list[str]:
         """The casefolded word of each row."""
@@ -132,13 +148,11 @@ class WordTable:
 
     def shapes(self) -> NDArray[np.float32]:
         """float32 [rows, WIDTH]."""
-        return np.array(self._shapes, np.float32)
+        return self._grown()[0]
 
     def counts(self) -> NDArray[np.float32]:
         """float32 [rows, 6]: the statistics' columns of each row's word, zeros for a word that the catalogue does not have."""
-        table = np.vstack([self.statistics.words, np.zeros((1, self.statistics.words.shape[1]), np.int32)])
-        counts: NDArray[np.float32] = table[self.types()].astype(np.float32)
-        return counts
+        return self._grown()[2]
 
 
 def _gap_kind(gap: str) -> int:
@@ -235,19 +249,17 @@ class _TitleRows:
         kind_stems = {_stem(piece) for piece in kind.casefold().replace("_", " ").split()}
         capitals = float(words.text.isupper())
         n, folded, texts, table = len(words), words.folded, words.texts, self.table
-        looked: dict[int, tuple[int, int, int]] = {}
+        looked: dict[int, tuple[int, int, int]] = {-1: (0, 0, 0), n: (0, 0, 0)}
+        extend = self.words.extend
         start, line = -1, [""]
         for option in options:
             first, last = (option.first, option.last) if option else (0, min(1, n))
             for i in (first, last - 1, last):
-                if not 0 <= i < n:
-                    self.words += (0, 0, 0)
-                    continue
                 found = looked.get(i)
                 if found is None:
                     row = table.row(texts[i], folded[i])
                     found = looked[i] = (row, i, int(table.stem(row) in kind_stems))
-                self.words += found
+                extend(found)
             self.words.append(known)
             if option is None:
                 self.keys.append("")
@@ -261,16 +273,21 @@ class _TitleRows:
 
     def _span(self, words: Words, option: Candidate, line: list[str], known: int, capitals: float) -> None:
         length, last, texts = option.last - option.first, option.last, words.texts
-        get = self.table.statistics.beginning_rows.get
-        upper = last < len(words) and not texts[last].isupper() and all(text.isupper() for text in texts[option.first : last])
-        self.keys.append(line[length])
+        get, beginning = self.table.statistics.beginning_rows.get, line[length]
+        upper = (
+            last < len(texts)
+            and texts[last - 1].isupper()
+            and not texts[last].isupper()
+            and all(text.isupper() for text in texts[option.first : last])
+        )
+        self.keys.append(beginning)
         self.spans += (
             length,
             option.place,
             _gap_kind(words.gap(last - 1)),
             capitals,
             known if option.place == START else 0,
-            get(line[length], -1),
+            get(beginning, -1),
             get(line[length - 1], -1) if length > 1 else -1,
             get(line[length + 1], -1) if length + 1 < len(line) else -1,
             upper,

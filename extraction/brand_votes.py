@@ -106,23 +106,23 @@ def _word_votes(
     batch: Batch, votes: Votes, table: WordTable, mine: _Own, known: float
 ) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
     """Four columns for each of first, last and next word; and the mass of the next word alone as a brand."""
-    types = table.types()
-    titles = np.append(table.statistics.words[:, 0], 0).astype(np.float64)
-    mass_of = np.array([votes.words.get(word, 0.0) for word in table.folded()])
-    alone = np.array([votes.spans.get(word, 0.0) for word in table.folded()])
+    used, places = np.unique(batch.words[:, [0, 3, 6]], return_inverse=True)
+    folded, types = [table.folded()[row] for row in used.tolist()], table.types()[used]
+    titles = table.counts()[used, 0].astype(np.float64)
+    mass_of = np.array([votes.words.get(word, 0.0) for word in folded])
+    alone = np.array([votes.spans.get(word, 0.0) for word in folded])
     columns = []
-    for column in (0, 3, 6):
-        rows = batch.words[:, column]
-        is_word = rows > 0
-        count = np.maximum(titles[types[rows]] - known, 0) * is_word
-        mass = np.maximum(mass_of[rows] - mine.words(batch.owner, types[rows]), 0) * is_word
+    for at in places.reshape(-1, 3).T:
+        is_word = used[at] > 0
+        count = np.maximum(titles[at] - known, 0) * is_word
+        mass = np.maximum(mass_of[at] - mine.words(batch.owner, types[at]), 0) * is_word
         columns += [
             np.minimum((mass + 0.05) / (count + 0.5), 1.5) * is_word,
             np.log1p(mass) / 3,
             (mass < 0.3) & is_word,
             ~is_word,
         ]
-    return columns, alone[batch.words[:, 6]]
+    return columns, alone[places.reshape(-1, 3)[:, 2]]
 
 
 class _Own:

@@ -29,17 +29,14 @@ class Lexicon:
 
     def find(self, words: Words) -> Iterator[tuple[int, int, Term]]:
         """(first word, word after the last, term) of each hit, from left to right."""
-        i, folded = 0, words.folded
-        while i < len(folded):
-            hit = self._at(words, i)
-            if hit is None:
-                i += 1
-                continue
-            yield hit
-            i = hit[1]
+        free, by_first = 0, self._by_first
+        for i, word in enumerate(words.folded):
+            if word in by_first and i >= free and (hit := self._at(words, i)):
+                yield hit
+                free = hit[1]
 
     def _at(self, words: Words, i: int) -> tuple[int, int, Term] | None:
-        for term in self._by_first.get(words.folded[i], ()):
+        for term in self._by_first[words.folded[i]]:
             n = len(term.words)
             if n == 1 or (tuple(words.folded[i : i + n]) == term.words and all(_JOIN.match(words.gap(j)) for j in range(i, i + n - 1))):
                 return i, i + n, term

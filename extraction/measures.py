@@ -17,15 +17,18 @@ _IS_LENGTH = re.compile(rf"(?:{_LENGTH})\Z", re.IGNORECASE)
 _CAPACITY = r"gb|tb|mb"
 _UNIT = rf"(?:{_VOLUME}|{_WEIGHT}|{_LENGTH}|{_CAPACITY})"
 _SIZE = re.compile(
-    rf"(?<![\w.$€£¥])(?P<dims>(?:{_NUMBER})\s?-?(?:{_UNIT})?(?:\s?[x×*]\s?(?:{_NUMBER})\s?-?(?:{_UNIT})?){{1,2}}(?:\(inch\))?)(?![\w])"
-    rf"|(?<![\w.$€£¥/-])(?P<measure>(?:{_NUMBER})[ -]?(?P<unit>{_UNIT}))(?![\w])",
+    rf"(?=[.\d])(?:(?<![\w.$€£¥])(?P<dims>(?:{_NUMBER})\s?-?(?:{_UNIT})?(?:\s?[x×*]\s?(?:{_NUMBER})\s?-?(?:{_UNIT})?){{1,2}}(?:\(inch\))?)(?![\w])"
+    rf"|(?<![\w.$€£¥/-])(?P<measure>(?:{_NUMBER})[ -]?(?P<unit>{_UNIT}))(?![\w]))",
     re.IGNORECASE,
 )
 _LETTER_SIZE = re.compile(
-    r"(?<![\w-])(?:(?:XX?X?|[2-6]X)?(?:-?(?:Large|Small))|X{1,4}[SL]|[2-6]XL|(?:One|Plus) Size|Queen|King|Twin(?: XL)?|Full|Medium|"
+    r"(?=[LSX2-6OPQKTFM])(?<![\w-])"
+    r"(?:(?:XX?X?|[2-6]X)?(?:-?(?:Large|Small))|X{1,4}[SL]|[2-6]XL|(?:One|Plus) Size|Queen|King|Twin(?: XL)?|Full|Medium|"
     r"Size \d{1,2}(?:\.\d)?)(?=\s*(?:[,)|/\]]|$| Size\b| US\b))",
 )
-_BATTERY = re.compile(r"(?<![\w-])(?:A{2,4}|CR\d{4}|[CD] Cell)(?= (?:[\w-]+ ){0,2}Batter)|(?<=Batteries )A{2,3}(?!\w)", re.IGNORECASE)
+_BATTERY = re.compile(
+    r"(?=[A-D])(?<![\w-])(?:A{2,4}|CR\d{4}|[CD] Cell)(?= (?:[\w-]+ ){0,2}Batter)|(?<=Batteries )A{2,3}(?!\w)", re.IGNORECASE
+)
 # Before or after a measure: it is what the product holds, bears or fits, or the length of a cable that comes along.
 _NOT_ITS_SIZE = re.compile(
     r"(?:\b(?:over|up to|under|supports?|holds?|stores?(?: a)?|max(?:imum)?|for|fits|capacity of|within|every|per)\s|[/≤<~])\s*\(?$",
@@ -37,7 +40,7 @@ _PIECES = (
     r"pods|k-cups?|wipes|sticks|units?|pads|bars|loads|cartridges|refills|packets|sachets|pouches|sets?|件|个|只|包|盒|片|支|瓶|袋|双|套"
 )
 _COUNT = re.compile(
-    r"(?<![\w.$])(?:(?:pack|set|box|case|bundle|bag|lot|pk) of (?:\d{1,5}|two|three|four|five|six|eight|ten|twelve)"
+    r"(?=[\dpsbcl])(?<![\w.$])(?:(?:pack|set|box|case|bundle|bag|lot|pk) of (?:\d{1,5}|two|three|four|five|six|eight|ten|twelve)"
     r"(?: pairs?| pieces?| packs?)?"
     rf"|(?:\d{{1,3}}(?:,\d{{3}})+|\d{{1,5}})[ -]?(?:{_PIECES})\.?(?:/(?:lot|pack|set|box|bag))?)(?![\w])",
     re.IGNORECASE,
@@ -69,7 +72,7 @@ def find_sizes(text: str, category: str = "", field: str = "title") -> Iterator[
         yield _mention(text, match.start(), match.end(), "size", 0.8, field)
     for match in _LETTER_SIZE.finditer(text):
         yield _mention(text, match.start(), match.end(), "size", 0.6, field)
-    for match in _BATTERY.finditer(text):
+    for match in _BATTERY.finditer(text) if "batter" in text.casefold() else ():
         yield _mention(text, match.start(), match.end(), "size", 0.85, field)
 
 

@@ -1,35 +1,39 @@
-"""The rules as a spaCy pipeline: a blank language, a light tokenizer, and one component per attribute.
+"""The rules as a spaCy pipeline: a blank language, a light tokenizer, and one component per part (`extraction/parts.py`).
 
 A user may add components of spaCy's or of their own, save it with `nlp.to_disk` and load it with `spacy.load` after
 `import extraction.pipeline`. Every component appends to the list of mentions of the Doc (`doc._.mentions`); spans are characters of
-`doc.text`, so no component depends on how the text was cut into tokens.
+`doc.text`, so no component depends on how the text was cut into tokens. `nlp.pipe(…, n_process=N)` reads on N cores.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, is_dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import spacy
+import srsly  # type: ignore[import-untyped]
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from extraction import vocabularies
 from extraction.base import Mention
 from extraction.brand import BrandFinder
-from extraction.columns import find_columns
-from extraction.gazetteer import ColorFinder, MaterialFinder
-from extraction.measures import find_price_mentions, find_quantities, find_sizes
+from extraction.parts import BATCH, PARTS, BrandPart, Part, Reading
 from extraction.words import Words, words_of
+from kg.digest import digest_json
+from kg.errors import StateError
+from kg.model import Product
 
 MENTIONS, WORDS, FIELDS = "clew.mentions", "clew.words", "clew.fields"
 _TOKEN = re.compile(r"\w+ ?|[^\w] ?")
 MAX_CHARS = 10_000_000
-
-Component = Callable[[Doc], Doc]
+_NOBODY = BrandFinder.learn([], [])
 
 
 class LightTokenizer:
@@ -42,7 +46,9 @@ class LightTokenizer:
         """Cut a text; `doc.text` is the text, whatever it holds."""
         pieces = _TOKEN.findall(text)
         spaced = [len(piece) > 1 and piece[-1] == " " for piece in pieces]
-        return Doc(self.vocab, words=[p[:-1] if s else p for p, s in zip(pieces, spaced, strict=True)], spaces=spaced)
+        doc = Doc(self.vocab, words=[p[:-1] if s else p for p, s in zip(pieces, spaced, strict=True)], spaces=spaced)
+        doc.user_data[WORDS] = words_of(text)  # holds the text too, which spaCy would join again at every `doc.text`
+        return doc
 
     def to_bytes(self, **kwargs: Any) -> bytes:
         """Nothing to keep."""
@@ -67,7 +73,7 @@ def make_tokenizer() -> Callable[[Language], LightTokenizer]:
 
 
 def words_in(doc: Doc) -> Words:
-    """The words of a Doc, cut once; their `text` is the Doc's, which spaCy would join again at every `doc.text`."""
+    """The words of a Doc, cut once, whatever tokenizer made it."""
     words: Words | None = doc.user_data.get(WORDS)
     if words is None:
         words = doc.user_data[WORDS] = words_of(doc.text)
@@ -80,59 +86,81 @@ def mentions_of(doc: Doc) -> list[Mention]:
     return found
 
 
-def fields_of(doc: Doc) -> dict[str, str]:
-    """The other columns of the row (`doc.user_data["clew.fields"]`); empty for a bare text."""
-    fields: dict[str, str] = doc.user_data.get(FIELDS) or {}
-    return fields
-
-
-def category_of(doc: Doc) -> str:
-    """The kind of product as the shop writes it; empty when it does not."""
-    fields = fields_of(doc)
-    return fields.get("category") or fields.get("product_type") or ""
+def reading_of(doc: Doc) -> Reading:
+    """A Doc as the parts see it; its mentions are the Doc's. The row's other columns are `doc.user_data["clew.fields"]`."""
+    return Reading(words_in(doc), doc.user_data.get(FIELDS) or {}, mentions_of(doc))
 
 
 if not Doc.has_extension("mentions"):
     Doc.set_extension("mentions", getter=mentions_of)
 
 
-@Language.factory("clew_columns")  # type: ignore[untyped-decorator]
-def make_columns(nlp: Language, name: str) -> Component:
-    """Columns of the row."""
-
-    def columns(doc: Doc) -> Doc:
-        fields = fields_of(doc)
-        if fields:
-            mentions_of(doc).extend(find_columns(fields, words_in(doc).text))
-        return doc
-
-    return columns
+# What components keep with a Doc travels between processes as lists: name of the class → the class.
+_TRAVELLERS: dict[str, type] = {}
 
 
-class BrandComponent:
-    """Brands, learned from the shop's titles; scores the Docs of a batch together.
+def travels(kept: type) -> None:
+    """Let a dataclass that a component keeps in `doc.user_data` be written with the Doc (`Doc.to_bytes`, `n_process`)."""
+    _TRAVELLERS[kept.__name__] = kept
+
+
+@srsly.msgpack_encoders("clew")  # type: ignore[untyped-decorator]
+def encode(value: Any, chain: Any = None) -> Any:
+    """A dataclass of ours as something that msgpack knows."""
+    if is_dataclass(value) and _TRAVELLERS.get(type(value).__name__) is type(value):
+        return {"clew": type(value).__name__, "is": [getattr(value, f.name) for f in fields(value)]}
+    return value if chain is None else chain(value)
+
+
+@srsly.msgpack_decoders("clew")  # type: ignore[untyped-decorator]
+def decode(value: Any, chain: Any = None) -> Any:
+    """What `encode` made something else of."""
+    if isinstance(value, dict) and value.keys() == {"clew", "is"}:
+        return _TRAVELLERS[value["clew"]](*value["is"])
+    return value if chain is None else chain(value)
+
+
+for _kept in (Mention, Words):
+    travels(_kept)
+
+
+class PartComponent:
+    """A part as a spaCy component."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Read one Doc."""
+        return next(self.pipe([doc]))
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = BATCH) -> Iterator[Doc]:
+        """Read many Docs."""
+        docs = iter(stream)
+        while batch := list(islice(docs, batch_size)):
+            self.part([reading_of(doc) for doc in batch])
+            yield from batch
+
+
+class BrandComponent(PartComponent):
+    """The brands as a spaCy component that keeps what was learned.
 
     Args:
         finder: what was learned; None: nothing yet (`nlp.from_disk` brings it).
     """
 
     def __init__(self, finder: BrandFinder | None = None) -> None:
-        self.finder = finder or BrandFinder.learn([], [])
+        self.finder = finder or _NOBODY
 
-    def __call__(self, doc: Doc) -> Doc:
-        """Add the brand of one Doc."""
-        return next(self.pipe([doc]))
+    @property
+    def finder(self) -> BrandFinder:
+        """What was learned."""
+        return self._finder
 
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 256) -> Iterator[Doc]:
-        """Add the brands of many Docs."""
-        docs = iter(stream)
-        while batch := list(islice(docs, batch_size)):
-            open_ = [doc for doc in batch if not any(mention.attribute == "brand" for mention in mentions_of(doc))]
-            found = self.finder.find([words_in(doc) for doc in open_], [category_of(doc) for doc in open_])
-            for doc, mention in zip(open_, found, strict=True):
-                if mention is not None:
-                    mentions_of(doc).append(mention)
-            yield from batch
+    @finder.setter
+    def finder(self, finder: BrandFinder) -> None:
+        self._finder = finder
+        super().__init__(BrandPart(finder))
 
     def to_bytes(self, **kwargs: Any) -> bytes:
         """What was learned, as JSON."""
@@ -154,62 +182,16 @@ class BrandComponent:
         return self.from_bytes((Path(path) / "brand.json").read_bytes())
 
 
-@Language.factory("clew_brand")  # type: ignore[untyped-decorator]
-def make_brand(nlp: Language, name: str) -> BrandComponent:
-    """Brands of a shop that is yet to be learned."""
-    return BrandComponent()
+def _factory(name: str) -> None:
+    def make(nlp: Language, name: str) -> PartComponent:
+        return BrandComponent() if made is BrandPart else PartComponent(made(_NOBODY))
+
+    made = PARTS[name]
+    Language.factory(name, func=make)
 
 
-@Language.factory("clew_material")  # type: ignore[untyped-decorator]
-def make_material(nlp: Language, name: str) -> Component:
-    """Materials of the vocabulary, gated by kind of product."""
-    finder = MaterialFinder()
-
-    def material(doc: Doc) -> Doc:
-        mentions_of(doc).extend(finder.find(words_in(doc), category_of(doc)))
-        return doc
-
-    return material
-
-
-@Language.factory("clew_color")  # type: ignore[untyped-decorator]
-def make_color(nlp: Language, name: str) -> Component:
-    """Colours of the vocabulary."""
-    finder = ColorFinder()
-
-    def color(doc: Doc) -> Doc:
-        mentions_of(doc).extend(finder.find(words_in(doc), category_of(doc)))
-        return doc
-
-    return color
-
-
-@Language.factory("clew_measures")  # type: ignore[untyped-decorator]
-def make_measures(nlp: Language, name: str) -> Component:
-    """Sizes and quantities."""
-
-    def measures(doc: Doc) -> Doc:
-        found = mentions_of(doc)
-        text = words_in(doc).text
-        found.extend(find_sizes(text, category_of(doc)))
-        found.extend(find_quantities(text))
-        return doc
-
-    return measures
-
-
-@Language.factory("clew_price")  # type: ignore[untyped-decorator]
-def make_price(nlp: Language, name: str) -> Component:
-    """Prices with a currency."""
-
-    def price(doc: Doc) -> Doc:
-        mentions_of(doc).extend(find_price_mentions(words_in(doc).text))
-        return doc
-
-    return price
-
-
-COMPONENTS = ("clew_columns", "clew_brand", "clew_material", "clew_color", "clew_measures", "clew_price")
+for _name in PARTS:
+    _factory(_name)
 
 
 def build_pipeline(finder: BrandFinder) -> Language:
@@ -220,7 +202,63 @@ def build_pipeline(finder: BrandFinder) -> Language:
     """
     nlp = spacy.blank("xx", config={"nlp": {"tokenizer": {"@tokenizers": "clew.light.v1"}}})
     nlp.max_length = MAX_CHARS
-    for name in COMPONENTS:
+    for name in PARTS:
         nlp.add_pipe(name)
     nlp.get_pipe("clew_brand").finder = finder
     return nlp
+
+
+class PipelineExtractor:
+    """A spaCy pipeline with clew's components, and any others, as an `Extractor`.
+
+    Args:
+        nlp: the pipeline, with the component `clew_brand` in it.
+        name: name of the extractor.
+    """
+
+    name = "rules"
+
+    def __init__(self, nlp: Language) -> None:
+        self.nlp = nlp
+        finder: BrandFinder = nlp.get_pipe("clew_brand").finder
+        self.names = finder.names
+        self._digest = digest_json(["pipeline", vocabularies.digest(), list(nlp.pipe_names), finder.digest])
+
+    @classmethod
+    def load(cls, folder: Path) -> PipelineExtractor:
+        """The extractor that `save` wrote.
+
+        Raises:
+            StateError: the folder does not hold one.
+        """
+        try:
+            return cls(spacy.load(folder))
+        except (OSError, ValueError, KeyError) as error:
+            raise StateError(f"{folder} holds no pipeline ({error}).", "Save one there with PipelineExtractor.save.") from None
+
+    def save(self, folder: Path) -> None:
+        """Write the pipeline with all that it learned, in spaCy's own layout."""
+        self.nlp.to_disk(folder)
+
+    @property
+    def digest(self) -> str:
+        """Digest of components, vocabularies and what was learned from the catalogue."""
+        return self._digest
+
+    def extract(self, products: Iterable[Product]) -> Iterator[list[Mention]]:
+        """One list of mentions per product; reads a batch ahead."""
+        return (mentions_of(doc) for doc in self.docs(products))
+
+    def docs(self, products: Iterable[Product], processes: int = 1) -> Iterator[Doc]:
+        """The spaCy Doc of each product's title, having gone through the pipeline on so many cores."""
+        ahead, behind = itertools.tee(products)
+        make_doc = self.nlp.make_doc
+
+        def made() -> Iterator[Doc]:
+            for product in ahead:
+                doc = make_doc(product.title)
+                doc.user_data[FIELDS] = dict(product.fields)
+                yield doc
+
+        for _, doc in zip(behind, self.nlp.pipe(made(), n_process=processes), strict=True):
+            yield doc

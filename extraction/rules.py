@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-import itertools
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from extraction import vocabularies
 from extraction.base import Mention
 from extraction.brand import BrandFinder
+from extraction.parts import PARTS, category_of, readings
 from extraction.words import words_of
 from kg.digest import digest_json
 from kg.errors import StateError
 from kg.model import Product
 
-VERSION = 1
+VERSION = 2
+_FILE = "rules.json"
 
 
 class RulesExtractor:
-    """A spaCy pipeline of clew's components as an `Extractor`.
+    """The rules of a shop as an `Extractor`; reads without loading spaCy.
 
     Args:
-        nlp: the pipeline (`extraction.pipeline.build_pipeline`), with the component `clew_brand` in it.
+        finder: the brands that the shop's titles taught.
     """
 
     name = "rules"
 
-    def __init__(self, nlp: Any) -> None:
-        self.nlp = nlp
-        finder: BrandFinder = nlp.get_pipe("clew_brand").finder
+    def __init__(self, finder: BrandFinder) -> None:
+        self.finder = finder
         self.names: Mapping[str, str] = finder.names
-        self._digest = digest_json(["rules", VERSION, vocabularies.digest(), list(nlp.pipe_names), finder.digest])
+        self._parts = [make(finder) for make in PARTS.values()]
+        self._digest = digest_json(["rules", VERSION, vocabularies.digest(), list(PARTS), finder.digest])
+
+    @cached_property
+    def nlp(self) -> Any:
+        """The same rules as a spaCy pipeline (`spacy.Language`), to be extended or saved."""
+        from extraction.pipeline import build_pipeline
+
+        return build_pipeline(self.finder)
 
     @classmethod
     def load(cls, folder: Path) -> RulesExtractor:
@@ -40,18 +50,15 @@ class RulesExtractor:
         Raises:
             StateError: the folder does not hold one.
         """
-        import spacy
-
-        import extraction.pipeline  # noqa: F401 (registers the components)
-
         try:
-            return cls(spacy.load(folder))
-        except (OSError, ValueError, KeyError) as error:
-            raise StateError(f"{folder} holds no rules extractor ({error}).", "Save one there with RulesExtractor.save.") from None
+            return cls(BrandFinder.from_dict(json.loads((folder / _FILE).read_bytes())))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StateError(f"{folder} holds no rules extractor ({error!r}).", "Save one there with RulesExtractor.save.") from None
 
     def save(self, folder: Path) -> None:
-        """Write the pipeline with all that it learned, in spaCy's own layout."""
-        self.nlp.to_disk(folder)
+        """Write what was learned into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _FILE).write_text(json.dumps(self.finder.to_dict(), ensure_ascii=False, separators=(",", ":")), "utf-8")
 
     @property
     def digest(self) -> str:
@@ -59,26 +66,12 @@ class RulesExtractor:
         return self._digest
 
     def extract(self, products: Iterable[Product]) -> Iterator[list[Mention]]:
-        """One list of mentions per product, sorted by attribute's place in the text; reads a batch ahead."""
-        from extraction.pipeline import mentions_of
-
-        return (mentions_of(doc) for doc in self.docs(products))
-
-    def docs(self, products: Iterable[Product]) -> Iterator[Any]:
-        """The spaCy Doc of each product's title, having gone through the pipeline."""
-        from extraction.pipeline import FIELDS
-
-        ahead, behind = itertools.tee(products)
-        make_doc = self.nlp.make_doc
-
-        def made() -> Iterator[Any]:
-            for product in ahead:
-                doc = make_doc(product.title)
-                doc.user_data[FIELDS] = product.fields
-                yield doc
-
-        for _, doc in zip(behind, self.nlp.pipe(made()), strict=True):
-            yield doc
+        """One list of mentions per product; reads a batch ahead."""
+        for batch in readings(products):
+            for part in self._parts:
+                part(batch)
+            for one in batch:
+                yield one.mentions
 
 
 def build_rules(products: Sequence[Product]) -> RulesExtractor:
@@ -87,7 +80,5 @@ def build_rules(products: Sequence[Product]) -> RulesExtractor:
     Args:
         products: the catalogue; may be empty.
     """
-    from extraction.pipeline import build_pipeline
-
-    kinds = [product.fields.get("category") or product.fields.get("product_type") or "" for product in products]
-    return RulesExtractor(build_pipeline(BrandFinder.learn([words_of(product.title) for product in products], kinds)))
+    titles = [words_of(product.title) for product in products]
+    return RulesExtractor(BrandFinder.learn(titles, [category_of(product.fields) for product in products]))

@@ -14,8 +14,7 @@ from spacy.tokens import Doc
 from extraction.base import Mention, entity_of
 from extraction.brand import BrandFinder
 from extraction.combine import Slot
-from extraction.pipeline import build_pipeline, mentions_of, words_in
-from extraction.rules import RulesExtractor
+from extraction.pipeline import PipelineExtractor, build_pipeline, mentions_of, travels, words_in
 from extraction.tag_decode import Span
 from extraction.tag_features import Tokens, tokens_of
 from extraction.tag_hints import HintMaker
@@ -30,6 +29,7 @@ from kg.seeds import generator
 EMPTY = TaggerModel({}, "", {})
 SLOTS = "clew.slots"
 LEARNED_ROWS = 4000
+travels(Slot)
 
 
 @cache
@@ -106,7 +106,7 @@ def make_tagger(nlp: Language, name: str) -> TaggerComponent:
     return TaggerComponent()
 
 
-class TaggerExtractor(RulesExtractor):
+class TaggerExtractor(PipelineExtractor):
     """The rules with a trained tagger behind them, as an `Extractor`.
 
     Args:

@@ -159,7 +159,7 @@ def _prepared(rows: Sequence[GoldRow], titles: Sequence[Product], gazetteer: boo
 
     products = [row.product for row in rows]
     rules = build_rules([*products, *titles])
-    maker = HintMaker(rules.nlp.get_pipe("clew_brand").finder.statistics)
+    maker = HintMaker(rules.finder.statistics)
     tokens = [tokens_of(product.title) for product in products]
     found = rules.extract(products)
     hints = [maker.hints(t, words_of(t.text), mentions) for t, mentions in zip(tokens, found, strict=True)]

@@ -44,9 +44,9 @@ class Words:
 
 def words_of(text: str) -> Words:
     """Cut a text into words."""
-    texts, starts, ends = [], [], []
-    for match in _WORD.finditer(text):
-        texts.append(match.group())
-        starts.append(match.start())
-        ends.append(match.end())
-    return Words(text, texts, starts, ends, [t.casefold().translate(_FOLD) for t in texts])
+    spans = [match.span() for match in _WORD.finditer(text)]
+    texts = [text[start:end] for start, end in spans]
+    folded = [word.casefold() for word in texts]
+    if "’" in text or "‘" in text:
+        folded = [word.translate(_FOLD) for word in folded]
+    return Words(text, texts, [start for start, _ in spans], [end for _, end in spans], folded)

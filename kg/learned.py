@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -119,34 +119,67 @@ def learned_source(factory: FactSourceFactory, found: Teaching, folder: Path | N
         folder: `cache/learned`, where what was learned is kept if the factory can; None keeps nothing.
         progress: listener.
     """
-    digest = digest_json([factory.digest, content_digest(found.products.select(_READ))])
-    return LearnedSource(_Recalling(factory, digest, folder), products_of(found.products), digest, progress)
+    recalling = _Recalling(factory, found, folder)
+    return LearnedSource(recalling, products_of(found.products), recalling.state_digest, progress)
+
+
+def source_of_last(factory: FactSourceFactory, folder: Path, catalogue: Callable[[], pa.Table]) -> FactSource:
+    """The fact source of the last ingest, for a product that comes after it: what was learned then is taken up where it was kept.
+
+    Args:
+        factory: makes it where nothing was kept, and then it is.
+        folder: `cache/learned`.
+        catalogue: `PRODUCT_SCHEMA`; what to learn from where no ingest has said.
+    """
+    kept = _kept(folder)
+    found = Teaching(catalogue(), True, 0.0) if kept is None else Teaching(kept, False, 0.0)
+    keep_teaching(folder, found)
+    return _Recalling(factory, found, folder).made()
 
 
 class _Recalling:
-    """A factory that takes what was kept where it can, and keeps what it makes."""
+    """A factory that takes what was kept where it can, and keeps what it makes.
 
-    def __init__(self, inner: FactSourceFactory, digest: str, folder: Path | None) -> None:
+    Args:
+        inner: the factory.
+        found: what it learns from.
+        folder: where states are kept; None keeps nothing.
+    """
+
+    def __init__(self, inner: FactSourceFactory, found: Teaching, folder: Path | None) -> None:
         self.name = inner.name
         self.digest = inner.digest
+        self.state_digest = digest_json([inner.digest, content_digest(found.products.select(_READ))])
         self._inner = inner
-        self._folder = folder
-        self._state = None if folder is None else folder / digest.removeprefix("sha256:")[:16]
+        self._found = found
+        self._state = None if folder is None else folder / self.state_digest.removeprefix("sha256:")[:16]
+
+    def made(self) -> FactSource:
+        """The fact source; the products are only unpacked when they must be learned from."""
+        return self._recalled() or self(products_of(self._found.products))
 
     def __call__(self, products: Sequence[Product]) -> FactSource:
-        if self._state is None or not isinstance(self._inner, KeepingFactory):
-            return self._inner(products)
-        if self._state.is_dir():
-            return self._inner.recall(self._state)
+        if (kept := self._recalled()) is not None:
+            return kept
         made = self._inner(products)
-        building = self._state.with_name(f".{self._state.name}.{os.getpid()}.tmp")
+        if self._state is not None and isinstance(self._inner, KeepingFactory):
+            self._keep(made, self._inner, self._state)
+        return made
+
+    def _recalled(self) -> FactSource | None:
+        if self._state is None or not self._state.is_dir() or not isinstance(self._inner, KeepingFactory):
+            return None
+        return self._inner.recall(self._state)
+
+    @staticmethod
+    def _keep(made: FactSource, factory: KeepingFactory, state: Path) -> None:
+        building = state.with_name(f".{state.name}.{os.getpid()}.tmp")
         shutil.rmtree(building, ignore_errors=True)
         try:
-            if self._inner.keep(made, building):
-                building.rename(self._state)
+            if factory.keep(made, building) and not state.is_dir():
+                building.rename(state)
         finally:
             shutil.rmtree(building, ignore_errors=True)
-        for other in self._state.parent.iterdir():
-            if other.is_dir() and other != self._state:
+        for other in state.parent.iterdir():
+            if other.is_dir() and other != state:
                 shutil.rmtree(other, ignore_errors=True)
-        return made

@@ -30,7 +30,6 @@ from recommend.version import __version__
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from recommend.extractor import Remembering
     from recommend.tasks import Task
 
 CUT = date(2022, 8, 22)
@@ -116,7 +115,6 @@ class Demo:
         self.workspace = workspace
         self.progress = progress
         self.shop = workspace.path / "shop"
-        self._extractor: Remembering | None = None
 
     @property
     def _record_file(self) -> Path:
@@ -165,15 +163,14 @@ class Demo:
         from extraction import parse_price
         from kg.config import Config
         from kg.ingest import ingest
-        from recommend.extractor import Remembering, fact_source
+        from recommend.extractor import fact_source
 
         config = Config.load(self.workspace.config_file)
-        self._extractor = Remembering(fact_source(self.workspace, config.extraction.extractor))
         return ingest(
             self.workspace,
             catalogue=config.catalogue,
             events=config.events,
-            fact_source=self._extractor,
+            fact_source=fact_source(self.workspace, config.extraction.extractor),
             progress=self.progress,
             price_parser=parse_price,
         )
@@ -184,7 +181,7 @@ class Demo:
         from recommend.train import train
 
         train(self.workspace, TrainConfig(seed=SEED), self.progress)
-        recommender = Recommender(load(self.workspace), self.workspace, self._extractor.made if self._extractor else None)
+        recommender = Recommender(load(self.workspace), self.workspace)
         self._note(graph=recommender.snapshot.digest, model=recommender.scorer.digest)
         return recommender
 

@@ -50,11 +50,11 @@ class FactExtractors:
         return FactExtractor(build_extractor(self.name, products), read_corrections(self.workspace.corrections_file))
 
     def keep(self, source: FactSource, folder: Path) -> bool:
-        """See `kg.learned.KeepingFactory`; of the extractors that come with clew, `rules` can be kept."""
+        """See `kg.learned.KeepingFactory`; what `extraction.base` knows how to load can be kept."""
         from extraction import FactExtractor
-        from extraction.rules import RulesExtractor
+        from extraction.base import keeps
 
-        if not (isinstance(source, FactExtractor) and type(source.extractor) is RulesExtractor):
+        if not (isinstance(source, FactExtractor) and keeps(source.extractor)):
             return False
         source.extractor.save(folder)
         return True
@@ -62,33 +62,10 @@ class FactExtractors:
     def recall(self, folder: Path) -> FactExtractor:
         """See `kg.learned.KeepingFactory`; the corrections are those of now."""
         from extraction import FactExtractor
+        from extraction.base import kept_extractor
         from extraction.corrections import read_corrections
-        from extraction.rules import RulesExtractor
 
-        return FactExtractor(RulesExtractor.load(folder), read_corrections(self.workspace.corrections_file))
-
-
-class Remembering:
-    """Makes a fact source once and keeps it, so that a product that comes right after the ingest needs no second learning.
-
-    Args:
-        inner: makes it.
-    """
-
-    def __init__(self, inner: FactExtractors) -> None:
-        self.name = inner.name
-        self.made: FactExtractor | None = None
-        self._inner = inner
-
-    @property
-    def digest(self) -> str:
-        """The inner one's."""
-        return self._inner.digest
-
-    def __call__(self, products: Sequence[Product]) -> FactExtractor:
-        """The fact source that these products teach."""
-        self.made = self._inner(products)
-        return self.made
+        return FactExtractor(kept_extractor(self.name, folder), read_corrections(self.workspace.corrections_file))
 
 
 def fact_source(workspace: Workspace, name: str) -> FactExtractors:
@@ -99,6 +76,23 @@ def fact_source(workspace: Workspace, name: str) -> FactExtractors:
         name: of the extractor.
     """
     return FactExtractors(workspace, name)
+
+
+def last_source(workspace: Workspace, name: str) -> FactExtractor:
+    """The fact source of the workspace's last ingest, for a product that comes later.
+
+    Args:
+        workspace: its `cache/learned` holds what was learned; where it does not, the stored catalogue teaches again, and that is kept.
+        name: of the extractor.
+    """
+    from extraction import FactExtractor
+    from kg.learned import source_of_last
+    from kg.truth import Truth
+
+    factory = fact_source(workspace, name)
+    found = source_of_last(factory, workspace.cache / "learned", lambda: Truth(workspace.graph).tables().products)
+    assert isinstance(found, FactExtractor)
+    return found
 
 
 def _files(folder: Traversable, path: str = "") -> Iterator[tuple[str, bytes]]:

@@ -102,16 +102,14 @@ def _by_role(row: Mapping[str, Any], number: int, columns: CatalogueColumns | No
 
 
 class ProductReader:
-    """Reads facts out of products the way the workspace's ingest did; learns from its catalogue once.
+    """Reads facts out of products the way the workspace's last ingest did.
 
     Args:
         workspace: its catalogue, corrections and `clew.toml`.
-        source: an extractor that has learned from that catalogue already.
     """
 
-    def __init__(self, workspace: Workspace, source: FactExtractor | None = None) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._given = source
 
     @cached_property
     def config(self) -> Config:
@@ -120,12 +118,9 @@ class ProductReader:
 
     @cached_property
     def _extractor(self) -> FactExtractor:
-        if self._given is not None:
-            return self._given
-        from kg.tables import products_of
-        from recommend.extractor import fact_source
+        from recommend.extractor import last_source
 
-        return fact_source(self._workspace, self.config.extraction.extractor)(products_of(self._tables.products))
+        return last_source(self._workspace, self.config.extraction.extractor)
 
     @cached_property
     def _tables(self) -> Any:

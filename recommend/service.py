@@ -26,7 +26,6 @@ from recommend.scorer import Scored, Scorer
 from recommend.views.base import NEW_ROW
 
 if TYPE_CHECKING:
-    from extraction.resolve import FactExtractor
     from recommend.compare import WhyNot
     from recommend.faithful import Case, Check, WhatIf
     from recommend.new_item import ProductReader
@@ -38,13 +37,11 @@ class Recommender:
     Args:
         scorer: scores and their parts.
         workspace: where the graph came from; needed only for products that the graph does not have.
-        source: an extractor that has learned from the workspace's catalogue already; otherwise one learns when it is needed.
     """
 
-    def __init__(self, scorer: Scorer, workspace: Workspace | None = None, source: FactExtractor | None = None) -> None:
+    def __init__(self, scorer: Scorer, workspace: Workspace | None = None) -> None:
         self.scorer = scorer
         self.workspace = workspace
-        self._source = source
 
     @classmethod
     def open(cls, workspace: str | Path | Workspace = "clew-data") -> Recommender:
@@ -73,7 +70,7 @@ class Recommender:
     def _reader(self) -> ProductReader:
         from recommend.new_item import ProductReader
 
-        return ProductReader(self.require_workspace(), self._source)
+        return ProductReader(self.require_workspace())
 
     def recommend(
         self,

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,13 +119,35 @@ def test_odd_titles_are_read(rules: RulesExtractor, title: str) -> None:
         mention.check(product)
 
 
+def test_rules_are_saved_and_loaded(rules: RulesExtractor, tmp_path: Path) -> None:
+    rules.save(tmp_path / "rules")
+    again = RulesExtractor.load(tmp_path / "rules")
+    assert again.digest == rules.digest
+    products = [product for product, _ in shop(2)]
+    assert list(again.extract(products)) == list(rules.extract(products))
+
+
+def test_rules_load_no_spacy() -> None:
+    code = (
+        "import sys\n"
+        "from extraction import build_extractor\n"
+        "from extraction.testing import PRODUCTS\n"
+        "list(build_extractor('rules', PRODUCTS).extract(PRODUCTS))\n"
+        "assert not {'spacy', 'torch'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
 def test_the_pipeline_is_spacys_and_can_be_saved_loaded_and_extended(rules: RulesExtractor, tmp_path: Path) -> None:
     import spacy
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    rules.save(tmp_path / "nlp")
-    assert RulesExtractor.load(tmp_path / "nlp").digest == rules.digest
+    from extraction.pipeline import PipelineExtractor
+
+    first = PipelineExtractor(rules.nlp)
+    first.save(tmp_path / "nlp")
+    assert PipelineExtractor.load(tmp_path / "nlp").digest == first.digest
     again = spacy.load(tmp_path / "nlp")
     assert again.pipe_names == rules.nlp.pipe_names
     for product, _ in shop()[:40]:
@@ -136,11 +160,26 @@ def test_the_pipeline_is_spacys_and_can_be_saved_loaded_and_extended(rules: Rule
 
     again.add_pipe("tests_add_tag", last=True)
     assert again("Zorvex Hose")._.mentions[-1].attribute == "tag"
+    assert PipelineExtractor(again).digest != first.digest
+
+
+def test_the_pipeline_reads_what_the_rules_read_on_one_core_and_on_two(rules: RulesExtractor) -> None:
+    from extraction.pipeline import PipelineExtractor
+
+    products = [*PRODUCTS, *(product for product, _ in shop(2))]
+    read = list(rules.extract(products))
+    pipeline = PipelineExtractor(rules.nlp)
+    assert list(pipeline.extract(products)) == read
+    assert [doc._.mentions for doc in pipeline.docs(products, processes=2)] == read
 
 
 def test_a_folder_without_a_pipeline_is_told(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="holds no rules extractor"):
         RulesExtractor.load(tmp_path)
+    from extraction.pipeline import PipelineExtractor
+
+    with pytest.raises(StateError, match="holds no pipeline"):
+        PipelineExtractor.load(tmp_path)
 
 
 def test_what_was_learned_is_part_of_the_digest(rules: RulesExtractor) -> None:

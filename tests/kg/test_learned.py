@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from kg.cli.graph import make_graph_group
 from kg.config import CatalogueSource, Config
 from kg.errors import InputError
 from kg.ingest import IngestOptions, IngestReport, ingest
-from kg.learned import Relearn, share_changed, teaching
+from kg.learned import Relearn, share_changed, source_of_last, teaching
 from kg.model import Fact, Product
 from kg.staged import FactSource
 from kg.tables import products_table
@@ -157,6 +158,23 @@ def test_damage_means_learning_again(tmp_path: Path) -> None:
     for damage in (b"", b"PAR1 and then nothing"):
         kept.write_bytes(damage)
         assert teaching(kept.parent, [Product("p", "t")], "auto", 0.1).fresh
+
+
+def test_what_comes_after_an_ingest_is_read_by_what_it_learned(tmp_path: Path) -> None:
+    factory, folder = Keeping(), Workspace(tmp_path / "shop").cache / "learned"
+    take(tmp_path, catalogue(tmp_path), factory)
+
+    def never() -> Any:
+        raise AssertionError("the catalogue that taught is kept")
+
+    source = source_of_last(factory, folder, never)
+    assert isinstance(source, Reads) and source.taught == N
+    assert (factory.made, factory.recalled) == ([N], 1)
+    shutil.rmtree(folder)
+    again = source_of_last(factory, folder, lambda: products_table([Product("a", "Mug")]))
+    assert isinstance(again, Reads) and again.taught == 1
+    assert isinstance(source_of_last(factory, folder, never), Reads)
+    assert (factory.made, factory.recalled) == ([N, 1], 2)
 
 
 def test_the_share_of_changed_products() -> None:

@@ -1,0 +1,113 @@
+"""The parts of the rules: each reads one attribute out of texts on their way through and appends what it found.
+
+A part knows nothing of spaCy, so that a product is read without loading it; `extraction/pipeline.py` makes a spaCy component of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from extraction.base import Mention
+from extraction.brand import BrandFinder
+from extraction.columns import find_columns
+from extraction.gazetteer import ColorFinder, MaterialFinder
+from extraction.measures import find_price_mentions, find_quantities, find_sizes
+from extraction.words import Words, words_of
+from kg.model import Product
+
+BATCH = 1024
+
+
+@dataclass(slots=True)
+class Reading:
+    """A title on its way through the parts.
+
+    Args:
+        words: of the title.
+        fields: the other columns of the row.
+        mentions: what was found so far; parts append to it.
+        category: the kind of product as the shop writes it; empty when it does not.
+    """
+
+    words: Words
+    fields: Mapping[str, str]
+    mentions: list[Mention] = field(default_factory=list)
+    category: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.category = category_of(self.fields)
+
+
+Part = Callable[[Sequence[Reading]], None]
+
+
+def category_of(fields: Mapping[str, str]) -> str:
+    """The kind of product as a row writes it; empty when it does not."""
+    return fields.get("category") or fields.get("product_type") or ""
+
+
+def readings(products: Iterable[Product]) -> Iterator[list[Reading]]:
+    """Products as batches of readings, lazily."""
+    rows = iter(products)
+    while batch := [Reading(words_of(product.title), product.fields) for product in islice(rows, BATCH)]:
+        yield batch
+
+
+def read_columns(batch: Sequence[Reading]) -> None:
+    """The columns of the row."""
+    for one in batch:
+        if one.fields:
+            one.mentions += find_columns(one.fields, one.words.text)
+
+
+class BrandPart:
+    """Brands, learned from the shop's titles, where no column states one; a batch is scored together.
+
+    Args:
+        finder: what was learned.
+    """
+
+    def __init__(self, finder: BrandFinder) -> None:
+        self.finder = finder
+
+    def __call__(self, batch: Sequence[Reading]) -> None:
+        """Add the brand of each."""
+        open_ = [one for one in batch if not any(mention.attribute == "brand" for mention in one.mentions)]
+        found = self.finder.find([one.words for one in open_], [one.category for one in open_])
+        for one, mention in zip(open_, found, strict=True):
+            if mention is not None:
+                one.mentions.append(mention)
+
+
+def _words_part(finder: MaterialFinder | ColorFinder) -> Part:
+    def read(batch: Sequence[Reading]) -> None:
+        for one in batch:
+            one.mentions += finder.find(one.words, one.category)
+
+    return read
+
+
+def read_measures(batch: Sequence[Reading]) -> None:
+    """Sizes and quantities."""
+    for one in batch:
+        one.mentions += find_sizes(one.words.text, one.category)
+        one.mentions += find_quantities(one.words.text)
+
+
+def read_prices(batch: Sequence[Reading]) -> None:
+    """Prices with a currency."""
+    for one in batch:
+        one.mentions += find_price_mentions(one.words.text)
+
+
+# Component → what makes its part from the brands of the shop, in the order in which they run.
+PARTS: Mapping[str, Callable[[BrandFinder], Part]] = {
+    "clew_columns": lambda finder: read_columns,
+    "clew_brand": BrandPart,
+    "clew_material": lambda finder: _words_part(MaterialFinder()),
+    "clew_color": lambda finder: _words_part(ColorFinder()),
+    "clew_measures": lambda finder: read_measures,
+    "clew_price": lambda finder: read_prices,
+}
