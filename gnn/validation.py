@@ -63,14 +63,18 @@ class Part:
     candidates: NDArray[np.int64]
 
     def ndcg(self, source: NDArray[np.float32], target: NDArray[np.float32]) -> float:
+        """Mean NDCG@20 where a person is the sum of a history's vectors (source, target: float32 [n_items, d])."""
+        return self.ndcg_of(self.history @ source, target)
+
+    def ndcg_of(self, people: NDArray[np.float32], target: NDArray[np.float32]) -> float:
         """Mean NDCG@20 of the inner-product ranking, 0 to 1, higher is better; products of the history are no candidates.
 
         Args:
-            source, target: float32 [n_items, d].
+            people: float32 [people, d].
+            target: float32 [n_items, d].
         """
         discounts = 1 / np.log2(np.arange(2, K + 2))
         ideal = np.cumsum(discounts)
-        people = self.history @ source
         total, k = 0.0, min(K, len(self.candidates))
         for start in range(0, len(people), 512):
             part = slice(start, start + 512)

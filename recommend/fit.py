@@ -18,7 +18,7 @@ from recommend.scorer import Scorer, TextVectors
 from recommend.slices import Slice, profile_sizes, shortened, slices_of
 from recommend.tasks import Task
 from recommend.texts import texts_vector
-from recommend.training import Fitted, Training
+from recommend.training import Fitted, Training, held_out
 from recommend.views.base import View
 from recommend.views.build import Likeness, build_views
 from recommend.views.facts import view_name
@@ -104,21 +104,10 @@ def _gnn(training: Training, snapshot: GraphSnapshot, texts: Texts, valid: Seque
         return None
     from gnn.config import GnnConfig
     from gnn.train import fit as fit_gnn
-    from gnn.validation import Validation
 
-    held = None
-    if valid:
-        pairs = [_pairs(snapshot, task) for task in valid]
-        held = Validation(np.concatenate([users for users, _ in pairs]), np.concatenate([items for _, items in pairs]))
+    held = held_out(snapshot, valid)
     checkpoint = None if training.cache is None else training.cache / name
     return fit_gnn(snapshot, texts.features, GnnConfig(seed=training.config.seed), training.progress, held, checkpoint)
-
-
-def _pairs(snapshot: GraphSnapshot, task: Task) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    users = snapshot.users.rows(task.keys)
-    rows = np.repeat(np.arange(task.n_users), np.diff(task.targets.indptr))
-    inside = users[rows] >= 0
-    return users[rows][inside].astype(np.int32), task.targets.indices[inside].astype(np.int32)
 
 
 def _sliced(training: Training, slices: Sequence[Slice], texts: Texts, without: frozenset[str]) -> list[_Part]:

@@ -20,6 +20,7 @@ from recommend.tasks import Task
 if TYPE_CHECKING:
     from gnn.embeddings import EmbeddingTable
     from gnn.text import TextEncoder
+    from gnn.validation import Validation
 
 Scores = NDArray[np.float32]
 
@@ -43,6 +44,20 @@ class Training:
     config: TrainConfig = field(default_factory=TrainConfig)
     cache: Path | None = None
     progress: Progress = SILENT
+
+
+def held_out(snapshot: GraphSnapshot, tasks: Sequence[Task]) -> Validation | None:
+    """What people of a graph should find in some tasks, for a fit that stops early; None without tasks."""
+    from gnn.validation import Validation
+
+    if not tasks:
+        return None
+    users, items = [], []
+    for task in tasks:
+        rows = snapshot.users.rows(task.keys)[np.repeat(np.arange(task.n_users), np.diff(task.targets.indptr))]
+        users.append(rows[rows >= 0].astype(np.int32))
+        items.append(task.targets.indices[rows >= 0].astype(np.int32))
+    return Validation(np.concatenate(users), np.concatenate(items))
 
 
 @dataclass(frozen=True, eq=False)
