@@ -82,19 +82,19 @@ class Explainer:
             lang: language of the sentences.
             people: how many people have the candidate, asked only for a reason that is no path; None to keep it to oneself.
         """
-        groups = [single(part) for part in parts.paths] if all_paths else merged(parts.paths, self._believed, asker.events)
-        chosen = sorted(groups, key=lambda g: -g.contribution) if all_paths else self._choose(groups, limit, asker)
+        told_groups = self.shown(parts, asker, limit)
+        chosen = sorted(map(single, parts.paths), key=lambda g: -g.contribution) if all_paths else told_groups
         wording = Wording(lang, asker.voice, self.brand_of)
         paths = tuple(self._worded(self._path(group, asker), wording) for group in chosen)
         other = 0.0 if all_paths else math.fsum((*(p.contribution for p in parts.paths), *(-g.contribution for g in chosen)))
         rest = Rest(other, parts.text, parts.popularity, parts.latent, parts.baseline)
         # The reason speaks of the same paths, whether all are listed or not.
-        told = (
-            paths
-            if not all_paths
-            else tuple(self._path(group, asker) for group in self._choose(merged(parts.paths, self._believed, asker.events), limit, asker))
-        )
+        told = tuple(self._path(group, asker) for group in told_groups) if all_paths else paths
         return Explanation(parts.score, paths, rest, wording.reason(told, rest, parts.score, people))
+
+    def shown(self, parts: Parts, asker: Asker, limit: int = 3) -> list[Group]:
+        """The paths of a score that are shown, alike ones merged; the strongest first."""
+        return self._choose(merged(parts.paths, self._believed, asker.events), limit, asker)
 
     def _worded(self, path: Path, wording: Wording) -> Path:
         return replace(path, reason=wording.path(path))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kg.errors import InputError, UsageError
 from kg.ontology import Family, Rel, relation
 from kg.seeds import generator
-from recommend.changed import with_facts, without_event
+from recommend.changed import Pair, text_of_pairs, with_facts, without_event, without_pairs
 from recommend.coldstart import event_edges
 from recommend.parts import Parts, PathPart
 from recommend.result import printed
@@ -119,19 +119,63 @@ class Case:
 
     def rank(self, scorer: Scorer, history: Sequence[int] | None = None) -> tuple[int, float]:
         """Rank and score of the product under another scorer, or another session."""
-        scores = scorer.score(self._profile(scorer, self.history if history is None else history))
+        return self.place(scorer.score(self._profile(scorer, self.history if history is None else history)))
+
+    def scores(self) -> NDArray[np.float64]:
+        """Scores of all products as they are (float64 [n_items])."""
+        return self.scorer.score(self._profile(self.scorer, self.history))
+
+    def rank_of_some(self, item_rows: NDArray[np.int32]) -> tuple[int, float]:
+        """Rank and score when only these (int32) products of the history are left, with the weights that they have."""
+        whole = self._profile(self.scorer, self.history)
+        left = np.isin(whole.item_rows, item_rows)
+        return self.place(self.scorer.score(replace(whole, item_rows=whole.item_rows[left], weights=whole.weights[left])))
+
+    def place(self, scores: NDArray[np.float64]) -> tuple[int, float]:
+        """Rank and score of the product among scores of all products (float64 [n_items])."""
         above = (scores > scores[self.item_row]) | ((scores == scores[self.item_row]) & (np.arange(len(scores)) < self.item_row))
         return int((above & self.allowed).sum()) + 1, float(scores[self.item_row])
 
     def without(self, fact: Fact) -> tuple[int, float]:
         """Rank and score with a fact or event taken out."""
         if fact.entity_row is not None:
-            edges = self.scorer.snapshot.edges[fact.relation]
-            kept = [row for row in edges.targets_of(fact.item_row).tolist() if row != fact.entity_row]
-            return self.rank(with_facts(self.scorer, fact.relation, fact.item_row, kept))
+            return self.rank(self._less(fact.relation, [fact.entity_row], self.scorer))
         if self.user_row is None:
             return self.rank(self.scorer, [row for row in self.history if row != fact.item_row])
         return self.rank(without_event(self.scorer, self.user_row, fact.item_row))
+
+    def _less(self, relation_name: str, entity_rows: Sequence[int], scorer: Scorer) -> Scorer:
+        edges = scorer.snapshot.edges[relation_name]
+        kept = [row for row in edges.targets_of(self.item_row).tolist() if row not in entity_rows]
+        return with_facts(scorer, relation_name, self.item_row, kept)
+
+    def without_paths(self, paths: Sequence[PathPart]) -> tuple[int, float]:
+        """Rank and score with the edges of some paths taken out, and with them every other path through them.
+
+        These are facts of the product and edges between two products; the events of the history stay.
+        """
+        facts: dict[str, list[int]] = {}
+        pairs: set[Pair] = set()
+        for path in paths:
+            at = path.history_row
+            for hop in path.hops:
+                if hop.kind == "item" and at is not None:
+                    pairs.add((str(hop.edge), at, hop.row) if hop.direction == "out" else (str(hop.edge), hop.row, at))
+                at = hop.row if hop.kind == "item" else None
+            for fact in _through(path, self.item_row):
+                if fact.entity_row is not None:
+                    facts.setdefault(fact.relation, []).append(fact.entity_row)
+        scorer = self.scorer
+        for relation_name, entity_rows in facts.items():
+            scorer = self._less(relation_name, entity_rows, scorer)
+        if pairs:
+            scorer = without_pairs(scorer, sorted(pairs))
+        profile = self._profile(scorer, self.history)
+        scores = scorer.score(profile)
+        weights = self.scorer.weights.branch(profile.branch)
+        for (_, row), value in text_of_pairs(self.scorer, sorted(pairs), profile.item_rows, profile.weights).items():
+            scores[row] -= weights.of("gnn", bool(self.scorer.seen[row])) * value
+        return self.place(scores)
 
     def told(self, fact: Fact) -> Mapping[str, str]:
         """A fact as JSON values."""

@@ -118,6 +118,15 @@ def merged(parts: Iterable[PathPart], believed: Believed = lambda part: True, ow
     return [group for ways in kinds.values() for group in _group(list(ways.values()), believed)]
 
 
+def ways(parts: Iterable[PathPart]) -> list[Member]:
+    """Paths of the same edges and nodes as one, whichever views found them; the strongest first."""
+    found: dict[tuple[int | None, tuple[tuple[str, str, int], ...]], list[PathPart]] = {}
+    for part in parts:
+        found.setdefault((part.history_row, tuple([(str(hop.edge), hop.direction, hop.row) for hop in part.hops])), []).append(part)
+    made = [Member(math.fsum(p.contribution for p in same), tuple(sorted(same, key=lambda p: -p.contribution))) for same in found.values()]
+    return sorted(made, key=lambda member: -member.contribution)
+
+
 def is_detour(part: PathPart, owned: Container[int]) -> bool:
     """Whether a path passes a product that the asker has."""
     return any(hop.kind == "item" and hop.row in owned for hop in part.hops[:-1])

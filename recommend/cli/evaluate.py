@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kg.cli.common import Session, command_options
+from kg.errors import UsageError
 
 
 @click.command()
@@ -17,7 +18,13 @@ from kg.cli.common import Session, command_options
 @click.option("--ranker", "names", default="clew", show_default=True, help="One or more names, joined by commas.")
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder that the file's paths start at; its own by default.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random number.")
-def evaluate(session: Session, protocol: Path, names: str, data: Path | None, seed: int) -> None:
+@click.option(
+    "--explanations", type=click.IntRange(1), metavar="N", help="Put clew's reasons to the test for N people of each test instead."
+)
+@click.option("--refit-seed", type=int, help="With --explanations: fit again with this seed, and see which reasons stay.")
+def evaluate(
+    session: Session, protocol: Path, names: str, data: Path | None, seed: int, explanations: int | None, refit_seed: int | None
+) -> None:
     """Fit a ranker on a protocol's train alone and rank the whole catalogue for its test.
 
     Nothing of the workspace is used. With several rankers each one's difference to the last is given with its paired interval.
@@ -28,6 +35,8 @@ def evaluate(session: Session, protocol: Path, names: str, data: Path | None, se
     from recommend.tasks import load_benchmark
     from recommend.training import Training
 
+    if refit_seed is not None and explanations is None:
+        raise UsageError("--refit-seed goes with --explanations.", "Such as: clew evaluate PROTOCOL --explanations 300 --refit-seed 1")
     chosen = [name.strip() for name in names.split(",") if name.strip()]
     for name in chosen:
         ranker(name)
@@ -37,8 +46,35 @@ def evaluate(session: Session, protocol: Path, names: str, data: Path | None, se
     config = found.train.model_copy(update={"seed": seed})
     with tempfile.TemporaryDirectory() as folder:
         training = Training(benchmark.snapshot, benchmark.texts, benchmark.valid, config, Path(folder), progress)
+        if explanations is not None:
+            from recommend.faithfulness import put_to_test
+
+            document = put_to_test(benchmark, training, explanations, refit_seed)
+            session.emit(document, lambda: reasons_table(document))
+            return
         documents = compare(benchmark, chosen, training, seed, progress)
     session.emit(documents[0] if len(documents) == 1 else {"name": benchmark.name, "rankers": documents}, lambda: table(documents))
+
+
+def reasons_table(document: dict[str, Any]) -> str:
+    """What was measured of reasons, one line a figure: its value, its 95 % interval and how many it is of."""
+    lines = []
+    for test, figures in document["explanations"].items():
+        lines.append(f"{document['name']}, {test}: {figures['people']} people, the first {document['k']} products of each")
+        for name, found in figures.items():
+            if isinstance(found, dict) and "n" in found:
+                lines.append(_reason_line(name.replace("_", " "), found))
+        for what, trials in figures["deletion"].items():
+            lines += [_reason_line(f"without a {what}: {name.replace('_', ' ')}", found) for name, found in trials.items()]
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def _reason_line(name: str, found: dict[str, Any]) -> str:
+    statistic = next(key for key in ("median", "mean", "max", "dropped", "value") if key in found)
+    value = "–" if found[statistic] is None else f"{found[statistic]:.3g}"
+    ends = ["–" if end is None else f"{end:.3g}" for end in found.get("ci95", ())]
+    return f"  {name:<44} {statistic:<8} {value:>9}  {' to '.join(ends):<20} n {found['n']}"
 
 
 def table(documents: list[dict[str, Any]]) -> str:

@@ -56,6 +56,20 @@ def test_several_rankers_are_compared_in_pairs(protocol):
     assert set(document["rankers"][0]["against"]["cold"]) == {"difference", "low", "high"}
 
 
+def test_reasons_are_put_to_the_test(protocol):
+    words = protocol.with_name("words.toml")
+    words.write_text(PROTOCOL + '[train]\ntext_encoder = ["words"]\nwithout = ["gnn"]\n')
+    asked = ("evaluate", str(words), "--explanations", "4", "--refit-seed", "1", "-q")
+    document = json.loads(run(*asked, "--json").stdout)
+    found = document["explanations"]["cold"]
+    assert found["people"] == 4
+    assert (found["true"]["mean"], found["leak"]["mean"], found["additivity"]["within_1e-6"]) == (1, 0, 1)
+    assert document["refit_seed"] == 1
+    shown = run(*asked).stdout
+    assert "tiny, cold: 4 people" in shown and "coverage" in shown
+    assert "goes with --explanations" in run("evaluate", str(words), "--refit-seed", "1", code=2).output
+
+
 def test_what_is_wrong_is_said(protocol, tmp_path):
     assert "text-knn" in run("evaluate", str(protocol), "--ranker", "text-kn", code=1).output
     assert "There is no file" in run("evaluate", str(tmp_path / "none.toml"), code=1).output
