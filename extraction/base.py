@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TypeGuard, runtime_checkable
 
+from extraction.canonical import canonical
 from kg.canon import entity_key
 from kg.errors import InputError, UnknownKeyError
 from kg.model import Product
@@ -25,10 +26,11 @@ _key = lru_cache(1 << 16)(entity_key)
 def entity_of(attribute: str, value: str) -> str | None:
     """The key of the entity that a value of an attribute names (`brand`, "LEGO" → `brand:lego`); None when it names none.
 
-    Size, colour, material, brand and kind of product are entities; a quantity or a price is a property.
+    Size, colour, material, brand and kind of product are entities; a quantity or a price is a property. All ways to write a value
+    (`extraction.canonical`) name one entity.
     """
     relation_name = ATTRIBUTE_RELATIONS.get(_GRAPH_NAMES.get(attribute, attribute))
-    return _key(RELATIONS[relation_name].target, value) if relation_name else None
+    return _key(RELATIONS[relation_name].target, canonical(attribute, value)) if relation_name else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Mention:
         confidence: probability that the mention is right, 0 to 1.
         extractor: who found it ("columns", "rules", …).
         accepted: False for one that is shown but becomes no fact.
+        share: of a material in a blend ("60% cotton" → .6), where the text states it.
 
     Raises:
         InputError: the span is not as long as the characters, nothing is quoted, or the confidence is not in 0..1.
@@ -60,6 +63,7 @@ class Mention:
     confidence: float
     extractor: str
     accepted: bool = True
+    share: float | None = None
 
     def __post_init__(self) -> None:
         if self.start < 0 or not self.raw or self.end - self.start != len(self.raw):
@@ -78,7 +82,7 @@ class Mention:
             raise InputError(f"The {self.field} of {product.key!r} reads {found!r} at {self.start}..{self.end}, not {self.raw!r}.")
 
     def to_dict(self) -> dict[str, Any]:
-        """The form of `clew extract run`; `accepted` is only there when it is False."""
+        """The form of `clew extract run`; `accepted` is only there when it is False, `share` when it is stated."""
         shown: dict[str, Any] = {
             "attribute": self.attribute,
             "raw": self.raw,
@@ -90,6 +94,8 @@ class Mention:
             "confidence": self.confidence,
             "extractor": self.extractor,
         }
+        if self.share is not None:
+            shown["share"] = self.share
         return shown if self.accepted else {**shown, "accepted": False}
 
 

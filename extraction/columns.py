@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from extraction.base import Mention, entity_of
+from extraction.canonical import canonical, share_before
 from kg.canon import canonical_name
 from kg.digest import digest_json
 from kg.model import Product
@@ -66,13 +67,21 @@ def _parts(cell: str, attribute: str) -> Iterator[tuple[int, int]]:
 
 def _stated(cell: str, start: int, end: int, column: str, attribute: str, title: str) -> list[Mention]:
     raw = cell[start:end]
-    value = " > ".join(part.strip() for part in raw.split(">") if part.strip()) or raw if attribute == "product_type" else raw
+    path = [part.strip() for part in raw.split(">") if part.strip()] if attribute == "product_type" else []
+    value = " > ".join(path) or canonical(attribute, raw)
+    share = _share(cell, start) if attribute == "material" else None
     entity = entity_of(attribute, value)
     place = None if attribute == "product_type" else place_in(raw, title)
-    mentions = [Mention(attribute, raw, value, entity, column, start, end, _SEEN if place else _STATED, "columns")]
+    mentions = [Mention(attribute, raw, value, entity, column, start, end, _SEEN if place else _STATED, "columns", True, share)]
     if place:
-        mentions.append(Mention(attribute, title[place[0] : place[1]], value, entity, "title", *place, _SEEN, "columns"))
+        share = _share(title, place[0]) if attribute == "material" else None
+        mentions.append(Mention(attribute, title[place[0] : place[1]], value, entity, "title", *place, _SEEN, "columns", True, share))
     return mentions
+
+
+def _share(text: str, start: int) -> float | None:
+    found = share_before(text, start)
+    return found[0] if found else None
 
 
 def place_in(value: str, title: str) -> tuple[int, int] | None:
@@ -93,7 +102,7 @@ class ColumnExtractor:
     @property
     def digest(self) -> str:
         """Digest of the columns that are read."""
-        return digest_json(["columns", 1, _COLUMNS])
+        return digest_json(["columns", 2, _COLUMNS])
 
     def extract(self, products: Iterable[Product]) -> Iterator[list[Mention]]:
         """One list of mentions per product."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from extraction.base import Mention, entity_of
+from extraction.canonical import share_before
 from extraction.gates import groups_of, groups_of_title
 from extraction.vocabularies import Term, by_first_word, colors, data, materials
 from extraction.words import Words
@@ -46,7 +47,9 @@ class Lexicon:
 def _mention(words: Words, first: int, last: int, attribute: str, value: str, confidence: float, field: str) -> Mention:
     start, end = words.starts[first], words.ends[last - 1]
     raw, accepted = words.text[start:end], confidence >= 0.5
-    return Mention(attribute, raw, value, entity_of(attribute, value), field, start, end, confidence, "rules", accepted)
+    blended = share_before(words.text, start) if attribute == "material" and "%" in words.text else None
+    share = blended[0] if blended else None
+    return Mention(attribute, raw, value, entity_of(attribute, value), field, start, end, confidence, "rules", accepted, share)
 
 
 class MaterialFinder:

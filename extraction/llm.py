@@ -14,6 +14,7 @@ from typing import Any
 
 from extraction.asking import DEFAULT_RELIABILITY
 from extraction.base import Mention, entity_of
+from extraction.canonical import canonical
 from extraction.evaluate import attribute_of
 from extraction.llm_align import Aligned, Fit, Refusal, TextIndex
 from extraction.llm_answer import Values, list_parts
@@ -24,7 +25,6 @@ from extraction.llm_config import LlmConfig, language_model
 from extraction.llm_examples import ExampleIndex, shipped_examples
 from extraction.llm_model import NOTHING, LanguageModel, Usage
 from extraction.llm_prompt import Example, Reading, prompt_version
-from extraction.words import words_of
 from kg.digest import digest_json
 from kg.model import Product
 from kg.progress import SILENT, Progress
@@ -336,20 +336,11 @@ def _place(indexes: Mapping[str, TextIndex], value: str, is_name: bool) -> tuple
 
 def _mention(name: str, field_name: str, place: Aligned, trust: float) -> Mention:
     attribute = attribute_of(name)
-    value = _known_value(attribute, place.value)
+    value = canonical(attribute, place.value)
     confidence = trust * _TRUST[place.fit]
     return Mention(
         attribute, place.raw, value, entity_of(attribute, value), field_name, place.start, place.end, confidence, LlmExtractor.name
     )
-
-
-def _known_value(attribute: str, value: str) -> str:
-    """The vocabulary's name of a material or colour that it knows; another value stays as it is read."""
-    from extraction.vocabularies import colors, materials
-
-    terms = {"material": materials, "color": colors}.get(attribute)
-    words = tuple(words_of(value.replace("-", " ")).folded)
-    return next((term.value for term in terms() if term.words == words), value) if terms else value
 
 
 def build_llm(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from extraction.base import Mention, entity_of
+from extraction.canonical import canonical
 from extraction.gates import groups_of
 from extraction.price import find_prices
 
@@ -49,7 +50,7 @@ _COUNT = re.compile(
 
 def _mention(text: str, start: int, end: int, attribute: str, confidence: float, field: str) -> Mention:
     raw = text[start:end]
-    return Mention(attribute, raw, raw, entity_of(attribute, raw), field, start, end, confidence, "rules")
+    return Mention(attribute, raw, canonical(attribute, raw), entity_of(attribute, raw), field, start, end, confidence, "rules")
 
 
 def find_sizes(text: str, category: str = "", field: str = "title") -> Iterator[Mention]:

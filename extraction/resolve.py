@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from extraction.base import Extractor, Mention
+from extraction.base import Extractor, Mention, entity_of
+from extraction.canonical import share_before
 from extraction.corrections import NO_CORRECTIONS, Corrections
 from extraction.vocabularies import material_tree
 from kg.canon import entity_key
@@ -54,7 +55,7 @@ def to_facts(
         key = corrections.canonical(mention.entity)
         if corrections.refuses(product.key, mention.entity) or corrections.refuses(product.key, key):
             continue
-        evidence = Evidence(mention.field, mention.start, mention.end, mention.raw, mention.extractor, mention.confidence)
+        evidence = _quoted(product.text(mention.field), mention)
         _, _, evidences = found.setdefault((relation.name, key), (relation, names.get(key) or _name(mention, key), []))
         if evidence not in evidences:
             evidences.append(evidence)
@@ -62,7 +63,7 @@ def to_facts(
         relation = relation_of(attribute)
         for value in values if relation else ():
             assert relation is not None
-            key = corrections.canonical(entity_key(relation.target, value))
+            key = corrections.canonical(entity_of(attribute, value) or entity_key(relation.target, value))
             found[relation.name, key] = (relation, names.get(key, value), [Evidence("correction", 0, len(value), value, "correction", 1.0)])
     return [
         Fact(product.key, relation, Entity(relation.target, name, key=key), tuple(sorted(evidences, key=_place)))
@@ -70,12 +71,21 @@ def to_facts(
     ]
 
 
+def _quoted(text: str, mention: Mention) -> Evidence:
+    """A mention as evidence; a material of a blend is quoted with its share ("60% Cotton")."""
+    blended = share_before(text, mention.start) if mention.share is not None else None
+    start = blended[1] if blended else mention.start
+    return Evidence(mention.field, start, mention.end, text[start : mention.end], mention.extractor, mention.confidence)
+
+
 def _name(mention: Mention, key: str) -> str:
-    """A category's path keeps its last part as name (its key is the whole path, so that equal leaves stay apart); an entity that goes by
-    another's key is named after that key.
+    """A category's path keeps its last part as name (its key is the whole path, so that equal leaves stay apart), a size goes by what
+    was written (its key is in units of the SI); an entity that goes by another's key is named after that key.
     """
     if key != mention.entity:
         return key.partition(":")[2].replace("-", " ")
+    if mention.attribute == "size":
+        return " ".join(mention.raw.split())
     return mention.value.rsplit(CATEGORY_SEPARATOR, 1)[-1] if mention.attribute in ("category", "product_type") else mention.value
 
 

@@ -29,6 +29,7 @@ DOORS = {
     "networkx": ("kg/interop",),
     "sklearn": ("extraction/", "gnn/text"),
     "openai": ("extraction/llm",),
+    "pint": ("extraction/units",),
     "click": ("kg/cli/", "extraction/cli/", "gnn/cli/", "recommend/cli/"),
 }
 
