@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kg.errors import UnknownKeyError
+from recommend.rankers.compared import Hybrid, LightGcn, TwoTower
 from recommend.rankers.ease import Ease
 from recommend.rankers.learned import Clew, Gnn
 from recommend.rankers.simple import Attributes, ItemKnn, Popularity, TextKnn
@@ -16,6 +17,9 @@ RANKERS: dict[str, Callable[[], Ranker]] = {
     "text-knn": TextKnn,
     "attributes": Attributes,
     "ease": Ease,
+    "lightgcn": LightGcn,
+    "two-tower": TwoTower,
+    "hybrid": Hybrid,
     "gnn": Gnn,
     "clew": Clew,
 }

@@ -1,61 +1,90 @@
-"""EASE^R: a linear item-to-item model in closed form."""
+"""EASE^R: a linear item-to-item model in closed form, and what texts say about the columns that it cannot have."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from kg.errors import StateError
 from kg.events import EventLog
 from recommend.profiles import profiles_of
 from recommend.ranking import run_task
+from recommend.tasks import Task
 from recommend.training import Scores, Training
+from recommend.views.similar import likeness, nearest
+from recommend.words import CatalogueWords
 
 MAX_EASE = 30_000  # products above which no dense products × products matrix is made
+LAMBDAS = (100.0, 300.0, 1000.0)
 
 
 class Ease:
     """EASE^R (Steck, Embarrassingly shallow autoencoders, 2019, eq. 8): B = I − P / diag(P), P = (XᵀX + λI)⁻¹, zero diagonal.
 
-    λ is chosen on valid among 100, 300 and 1000 when there is any, else 300.
+    λ is chosen on valid among 100, 300 and 1000 when there is any, else 300. A product that nobody has bought has no column; it takes
+    the mean of the columns of the products whose words are most like its own (kernel regression on the view `similar`).
     """
 
     def fit(self, training: Training) -> None:
         """Invert the Gram matrix of the products that people have bought."""
         interactions = training.snapshot.interactions
-        self._known = np.flatnonzero(training.snapshot.item_event_counts)
+        counts = training.snapshot.item_event_counts
+        self._known, self._new = np.flatnonzero(counts), np.flatnonzero(counts == 0)
         if len(self._known) > MAX_EASE:
             raise StateError(f"EASE needs a dense matrix of {len(self._known)}² products.", f"It is for up to {MAX_EASE} products.")
         self._n_items = training.snapshot.n_items
         known = sp.csr_array(interactions[:, self._known])
-        gram = np.asarray((known.T @ known).toarray(), np.float32)
+        gram = np.asfortranarray((known.T @ known).toarray(), np.float32)
+        near = nearest(likeness(CatalogueWords.fit(training.texts), None)) if len(self._new) else None
+        self._spread = None if near is None else sp.csr_array(near[self._new][:, self._known].T.tocsr())
         tasks = [task for task in training.valid if task.candidates[self._known].any()]
-        lambdas = (100.0, 300.0, 1000.0) if tasks else (300.0,)
         found = []
-        for value in lambdas:
-            self._matrix = _ease(gram, value)
+        for value in LAMBDAS if tasks else (300.0,):
+            self._matrix = closed_form(gram, value)
             found.append((self._valid(tasks, training), -value))
         best = -max(found)[1]
-        if best != lambdas[-1]:
-            self._matrix = _ease(gram, best)
+        if best != -found[-1][1]:
+            self._matrix = closed_form(gram, best)
         self.details: dict[str, Any] = {"lambda": best}
 
-    def _valid(self, tasks: list[Any], training: Training) -> float:
+    def _valid(self, tasks: Sequence[Task], training: Training) -> float:
         results = [run_task(task, self.scores, training.snapshot, [20]) for task in tasks]
         return float(np.mean([result.per_user["ndcg@20"].mean() for result in results if result.users])) if results else 0.0
 
     def scores(self, history: EventLog, n_users: int) -> Scores:
-        """X · B; 0 for products that nobody has bought."""
+        """X · B, and for products that nobody has bought X · B · N."""
         profiles = profiles_of(history, n_users, self._n_items)
         found = np.zeros((n_users, self._n_items), np.float32)
-        found[:, self._known] = sp.csr_array(profiles[:, self._known]) @ self._matrix
+        known = sp.csr_array(profiles[:, self._known]) @ self._matrix
+        found[:, self._known] = known
+        if self._spread is not None:
+            found[:, self._new] = known @ self._spread
         return found
 
 
-def _ease(gram: np.ndarray, value: float) -> np.ndarray:
-    inverse = np.linalg.inv(gram + value * np.eye(len(gram), dtype=np.float32))
-    matrix = -inverse / np.diag(inverse)[None, :]
-    np.fill_diagonal(matrix, 0)
-    return np.asarray(matrix, np.float32)
+def closed_form(gram: NDArray[np.float32], regularisation: float) -> NDArray[np.float32]:
+    """B of a Gram matrix (float32 [n, n], symmetric; left as it is), by Cholesky in one copy.
+
+    Raises:
+        StateError: the matrix cannot be inverted.
+    """
+    matrix = gram.copy(order="F")
+    matrix[np.diag_indices_from(matrix)] += np.float32(regularisation)
+    matrix, failed = lapack.spotrf(matrix, lower=1, overwrite_a=1)
+    if not failed:
+        matrix, failed = lapack.spotri(matrix, lower=1, overwrite_c=1)
+    if failed:
+        raise StateError("The Gram matrix of EASE cannot be inverted.", "Report it: λ should have made it regular.")
+    for start in range(0, len(matrix), 1024):  # the upper half, by blocks: no second copy of the whole
+        rows, after = slice(start, start + 1024), slice(start + 1024, None)
+        matrix[rows, rows] = np.tril(matrix[rows, rows]) + np.tril(matrix[rows, rows], -1).T
+        matrix[rows, after] = matrix[after, rows].T
+    inverse: NDArray[np.float32] = matrix.T  # the same, being symmetric, with rows that lie together
+    inverse /= -np.diag(inverse).copy()[None, :]
+    np.fill_diagonal(inverse, 0)
+    return inverse
