@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 
-from kg.ontology import Label
+from kg.ontology import Label, own_prefix
 
 MAX_KEY_BYTES = 512
 _MARKS = re.compile(r"[®™©℠]")
@@ -39,7 +39,12 @@ def bounded_key(key: str) -> str:
     return data[: MAX_KEY_BYTES - len(tail)].decode(errors="ignore") + tail
 
 
+def core_prefixes() -> dict[Label, str]:
+    """What keys of entities of the core begin with."""
+    return dict(_PREFIXES)
+
+
 def entity_key(label: Label, name: str, kind: str = "") -> str:
     """The key of an entity: `brand:lego`; of an `Entity`, its kind stands in front: `actor:tom-hanks`."""
-    prefix = _PREFIXES.get(label) or canonical_name(kind or "entity")
+    prefix = _PREFIXES.get(label) or own_prefix(label) or canonical_name(kind or "entity")
     return bounded_key(f"{prefix}:{canonical_name(name)}")

@@ -13,6 +13,8 @@ from kg.config import CatalogueColumns, CatalogueSource, SourceFile
 from kg.errors import InputError
 from kg.mapping import catalogue_columns
 from kg.model import Price, Product
+from kg.ontology import product_properties, stated_columns
+from kg.own_ontology import property_value
 from kg.progress import SILENT, Progress
 from kg.readers import Chunk
 from kg.rejects import Rejects
@@ -94,6 +96,8 @@ class _Reader:
         self._columns: CatalogueColumns | None = None
         self._file = ""
         self.unseen = Unseen()
+        self._properties = product_properties()
+        self._own_columns = dict.fromkeys([*(each.column for each in stated_columns()), *(each.column for each in self._properties)])
         # Key → hashes of title and of the whole row, and its line: a million keys fit into memory, a million rows might not.
         self.seen: dict[str, tuple[int, int, str]] = {}
 
@@ -105,6 +109,7 @@ class _Reader:
         self.unseen.see(chunk)
         text = {role: getattr(columns, role) for role in CatalogueColumns.TEXT if getattr(columns, role)}
         text.update({name: name for name in columns.other})
+        text.update({name: name for name in self._own_columns})
         names = [columns.item, columns.title, columns.price, columns.currency, columns.available, *text.values()]
         cells = [chunk.column(name) if name else [None] * len(chunk) for name in names]
         roles, what, name = tuple(text), f"product key ({columns.item})", Path(chunk.file).name
@@ -126,6 +131,7 @@ class _Reader:
         if not is_visible(title):
             raise RowError(f"blank title: the product {key!r} has no character that can be seen")
         fields = {role: text for role, value in zip(roles, values[5:], strict=True) if (text := text_of(value)) and not text.isspace()}
+        self._check_properties(fields)
         price = self._price(values[2], values[3])
         product = Product(key, title, fields, price, values[4] is None or _available(values[4]), source)
         digests = (hash(title), hash((title, tuple(fields.items()), price, product.available)), source)
@@ -137,6 +143,16 @@ class _Reader:
             return None
         differs = "title" if first[0] != digests[0] else "content (the title is the same)"
         raise RowError(f"key again with another {differs}: {key!r} was taken from {first[2]}")
+
+    def _check_properties(self, fields: dict[str, str]) -> None:
+        for each in self._properties:
+            text = fields.get(each.column, "")
+            if each.required and not text.strip():
+                raise RowError(f"no {each.name}: the column {each.column} is blank")
+            try:
+                property_value(text, each.type)
+            except ValueError:
+                raise RowError(f"wrong {each.name}: {text[:40]!r} is no {each.type}") from None
 
     def _price(self, value: Any, currency: Any) -> Price | None:
         if value is None:

@@ -131,7 +131,7 @@ def erase(workspace: Workspace, user_key: str, stores: Mapping[str, GraphStore] 
         engines = () if dry_run else tuple(_forget_in(store, user_key, address, before, truth) for address, store in (stores or {}).items())
     if not (n_events or rejects or questions or any(engines)):
         raise UnknownKeyError("user", user_key, old.users.column("key").to_pylist())
-    digest = Truth.digest_of(new) if dry_run else truth.digest
+    digest = truth.digest_of(new) if dry_run else truth.digest
     return Erased(digest, before, n_events, changes, rejects, questions, len(stale), tuple(filter(None, engines)), sources)
 
 

@@ -15,6 +15,7 @@ from kg.digest import digest_bytes
 from kg.errors import InputError, StateError, UsageError
 from kg.merge import compare
 from kg.ontology import Family, Label, relation
+from kg.own_ontology import FILE_NAME, adopt_beside
 from kg.progress import SILENT, Progress
 from kg.store import EngineGraph, GraphStore, engine_graph
 from kg.sync import synchronise
@@ -119,7 +120,17 @@ def export_graph(
     tables = truth.tables()
     tables = tables if with_users else without_users(tables)
     folder.mkdir(parents=True, exist_ok=True)
+    _take_ontology_along(workspace.path, folder)
     return [_exported(name, folder / FORMATS[name], tables, truth, with_users, progress) for name in dict.fromkeys(formats)]
+
+
+def _take_ontology_along(source: Path, target: Path) -> None:
+    """A graph is read with the ontology file beside it, so that file goes where the graph goes."""
+    path = source / FILE_NAME
+    if path.is_file():
+        (target / FILE_NAME).write_bytes(path.read_bytes())
+    else:
+        (target / FILE_NAME).unlink(missing_ok=True)
 
 
 def _exported(name: str, path: Path, tables: GraphTables, truth: Truth, with_users: bool, progress: Progress) -> Exported:
@@ -156,8 +167,12 @@ def import_graph(workspace: Workspace, path: Path, replace_graph: bool = False, 
         InputError: the file is missing, damaged, or of a format that does not hold the whole graph.
         StateError: another graph is there and may not be replaced.
     """
-    tables = _read(path, progress)
+    beside = path.absolute().parent
     workspace.open(create=True)
+    if (beside / FILE_NAME).is_file() and not workspace.ontology_file.exists():
+        _take_ontology_along(beside, workspace.path)
+        adopt_beside(workspace.path)
+    tables = _read(path, progress)
     with workspace.lock():
         truth = Truth(workspace.graph)
         old = truth.tables() if truth.exists else GraphTables.empty()
@@ -169,7 +184,7 @@ def import_graph(workspace: Workspace, path: Path, replace_graph: bool = False, 
 
 
 def _contents(tables: GraphTables) -> dict[str, str]:
-    return {name: content_digest(table) for name, (table, _) in stored_tables(tables).items()}
+    return {name: content_digest(table) for name, table in stored_tables(tables).items()}
 
 
 def _read(path: Path, progress: Progress) -> GraphTables:

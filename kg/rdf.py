@@ -19,7 +19,8 @@ from urllib.parse import quote
 from rdflib import RDF, XSD, Graph, Literal, Namespace, URIRef
 
 from kg.errors import UsageError
-from kg.ontology import Family, Label, Rel, relation
+from kg.ontology import Family, Label, Property, Rel, product_properties, relation, relation_iri
+from kg.own_ontology import property_value
 from kg.progress import SILENT, Progress
 from kg.tables import GraphTables
 
@@ -31,6 +32,8 @@ PROV: Final = Namespace("http://www.w3.org/ns/prov#")
 SKOS: Final = Namespace("http://www.w3.org/2004/02/skos/core#")
 TERM: Final = Namespace("urn:clew:term#")
 RELATION: Final = Namespace("urn:clew:relation#")
+PROPERTY: Final = Namespace("urn:clew:property#")  # typed properties that an ontology file adds
+PROPERTY_TYPES: Final = {"text": XSD.string, "integer": XSD.integer, "number": XSD.decimal, "boolean": XSD.boolean, "date": XSD.date}
 GRAPH: Final = URIRef("urn:clew:graph")
 _NODE = "urn:clew:node/"
 
@@ -40,6 +43,7 @@ _PREFIXES = {
     "skos": str(SKOS),
     "clew": str(TERM),
     "rel": str(RELATION),
+    "own": str(PROPERTY),
     "rdf": str(RDF),
     "xsd": str(XSD),
 }
@@ -195,11 +199,22 @@ def _product(row: dict[str, Any]) -> list[Triple]:
             {**prices, SCHEMA.priceCurrency: row["currency"], TERM.was: row["was"], TERM.per: row["per"], TERM["count"]: row["count"]},
         ),
     ]
-    for name, text in json.loads(row["fields"]).items():
+    fields = json.loads(row["fields"])
+    found += [(product, PROPERTY[each.name], _typed(fields[each.column], each)) for each in product_properties() if each.column in fields]
+    for name, text in fields.items():
         field = node("Field", row["key"], name)
         found += [(product, SCHEMA.additionalProperty, field), (field, RDF.type, SCHEMA.PropertyValue)]
         found += _literals(field, {SCHEMA.name: name, SCHEMA.value: text})
     return found
+
+
+def _typed(text: str, each: Property) -> Literal:
+    """A typed property; text that is no value of its type stays text, which a shape then finds."""
+    try:
+        value = property_value(text, each.type)
+    except ValueError:
+        return Literal(text)
+    return _exact(value) if isinstance(value, float) else Literal(value, datatype=PROPERTY_TYPES[each.type])
 
 
 def _entity(label: Label, row: dict[str, Any]) -> list[Triple]:
@@ -241,6 +256,8 @@ def _evidence(name: str, number: int, row: dict[str, Any]) -> list[Triple]:
         found.append((evidence, PROV.wasGeneratedBy, node("Run", row["run"])))
     if name in _PROPERTIES:
         found.append((source, _PROPERTIES[Rel(name)], target))
+    elif iri := relation_iri(name):
+        found.append((source, URIRef(iri), target))
     if ends.family is not Family.TREE:
         found.append((evidence, PROV.wasDerivedFrom, source))
     return found

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pyarrow.compute as pc
+from rdflib import XSD
 
 from kg.canon import MAX_KEY_BYTES, entity_key
-from kg.ontology import ENTITY_LABELS, RELATIONS, Family, Label, relation
+from kg.ontology import Family, Label, Property, all_relations, entity_labels, product_properties, relation
 from kg.progress import SILENT, Progress
-from kg.rdf import PROV, RELATION, SCHEMA, TERM, rdf_graph
+from kg.rdf import PROPERTY, PROPERTY_TYPES, PROV, RELATION, SCHEMA, TERM, rdf_graph
 from kg.tables import GraphTables
 from kg.validate import Fault
 
@@ -53,9 +54,10 @@ clew:EventShape a sh:NodeShape ; sh:targetClass schema:BuyAction, schema:ViewAct
 
 def shapes_turtle() -> str:
     """The shapes as Turtle: one a label, one a relation, and those of products, offers, evidence and events."""
-    labels = (_label_shape(label) for label in ENTITY_LABELS)
-    relations = (_relation_shape(name) for name, found in RELATIONS.items() if found.family in (Family.FACT, Family.LINK, Family.TREE))
-    return "\n".join([_HEAD, _FIXED.strip() + "\n", *labels, *relations])
+    labels = (_label_shape(label) for label in entity_labels())
+    stored = (Family.FACT, Family.LINK, Family.TREE)
+    relations = (_relation_shape(name) for name, found in all_relations().items() if found.family in stored)
+    return "\n".join([_HEAD, _FIXED.strip() + "\n", *labels, *relations, *map(_property_shape, product_properties())])
 
 
 def _label_shape(label: Label) -> str:
@@ -65,6 +67,16 @@ def _label_shape(label: Label) -> str:
         f"clew:{label}Shape a sh:NodeShape ; sh:targetClass clew:{label} ;\n"
         f"  sh:property [ sh:path schema:identifier ; {_ONE_TEXT} ; sh:maxLength {MAX_KEY_BYTES}{pattern} ] ;\n"
         f"  sh:property [ sh:path schema:name ; {_ONE_TEXT} ] .\n"
+    )
+
+
+def _property_shape(each: Property) -> str:
+    kind = PROPERTY_TYPES[each.type].removeprefix(str(XSD))
+    least = " ; sh:minCount 1" if each.required else ""
+    return (
+        f"clew:{each.name}PropertyShape a sh:NodeShape ; sh:targetClass schema:Product ;\n"
+        f"  sh:property [ sh:path <{PROPERTY[each.name]}> ; sh:maxCount 1{least} ; sh:datatype xsd:{kind} ;"
+        f' sh:message "{each.name} is one {each.type}." ] .\n'
     )
 
 

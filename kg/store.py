@@ -6,6 +6,7 @@ tables of nodes before tables of edges. An engine only knows how to read and wri
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,8 +14,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from kg.event_edges import event_edges
-from kg.ontology import Family, Label, Rel, Relation, relation
+from kg.ontology import Family, Label, Property, PropertyType, Rel, Relation, product_properties, relation
+from kg.own_ontology import property_value
 from kg.tables import EDGE_SCHEMA, GraphTables
 
 CYPHER = "cypher"  # the capability of engines that run queries
@@ -29,6 +30,7 @@ _NODES: dict[Label, pa.Schema] = {
     Label.ENTITY: pa.schema([*_NAMED, ("kind", _S)]),
     Label.PRICE_BAND: pa.schema([*_NAMED, ("low", _F), ("high", _F), ("currency", _S)]),
 }
+_TYPES: dict[str, pa.DataType] = {"text": _S, "integer": _I, "number": _F, "boolean": _B, "date": _S}
 _ENDS = (("source_key", _S), ("target_key", _S))
 _COUNTED = (("count", _I), ("first", _S), ("last", _S))
 _FACT = pa.schema([*_ENDS, *(("span_start", _I) if f.name == "span_start" else (f.name, f.type) for f in list(EDGE_SCHEMA)[2:])])
@@ -36,6 +38,8 @@ _FACT = pa.schema([*_ENDS, *(("span_start", _I) if f.name == "span_start" else (
 
 def node_schema(label: Label) -> pa.Schema:
     """Columns of nodes of a label, as engines hold them; `key` is unique."""
+    if label is Label.PRODUCT:
+        return pa.schema([*_NODES[label], *((each.name, _TYPES[each.type]) for each in product_properties())])
     return _NODES.get(label) or pa.schema(_NAMED)
 
 
@@ -69,18 +73,37 @@ class EngineGraph:
 
 def engine_graph(tables: GraphTables, digest: str, with_users: bool = True) -> EngineGraph:
     """The graph that an engine should hold; without users, nothing in it tells of a person."""
-    nodes: dict[Label, pa.Table] = {Label.PRODUCT: tables.products}
+    nodes: dict[Label, pa.Table] = {Label.PRODUCT: _with_properties(tables.products, product_properties())}
     if with_users:
         nodes[Label.USER] = tables.users
     nodes |= tables.entities
     if tables.bands.num_rows:
         nodes[Label.PRICE_BAND] = tables.bands
-    edges = {**(event_edges(tables) if with_users else {}), **tables.edges}
+    edges = {**(tables.event_edges if with_users else {}), **tables.edges}
     return EngineGraph(
         digest,
         {label: _shaped(table, node_schema(label)) for label, table in sorted(nodes.items()) if table.num_rows},
         {name: _shaped(table, edge_schema(relation(name))) for name, table in sorted(edges.items()) if table.num_rows},
     )
+
+
+def _with_properties(products: pa.Table, properties: Sequence[Property]) -> pa.Table:
+    """Products with their typed properties, read out of the row's own text; what is no value of the type is null (see `validate`)."""
+    if not properties:
+        return products
+    rows = [json.loads(fields) for fields in products.column("fields").to_pylist()]
+    for each in properties:
+        values = [value_or_none(row.get(each.column), each.type) for row in rows]
+        products = products.append_column(each.name, pa.array(values, _TYPES[each.type]))
+    return products
+
+
+def value_or_none(text: str | None, kind: PropertyType) -> Any:
+    """A typed value; None where the text is none."""
+    try:
+        return property_value(text, kind)
+    except ValueError:
+        return None
 
 
 def _shaped(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from kg.canon import MAX_KEY_BYTES
 from kg.errors import InputError, StateError
 from kg.merge import CATALOGUE
-from kg.ontology import EVENT_RELATIONS, Family, Label, relation
+from kg.ontology import EVENT_RELATIONS, Family, Label, product_properties, relation
+from kg.store import value_or_none
 from kg.tables import GraphTables
 from kg.truth import Truth
 from kg.workspace import Workspace
@@ -83,7 +84,7 @@ def validate_tables(tables: GraphTables, digest: str) -> Validation:
     """Check a graph in tables."""
     faults: list[Fault] = []
     n_faults = 0
-    for kind in (_products(tables), _entities(tables), _events(tables), *_relations(tables)):
+    for kind in (_products(tables), _properties(tables), _entities(tables), _events(tables), *_relations(tables)):
         listed = list(islice(kind, _SHOWN))
         faults += listed
         n_faults += len(listed) + sum(1 for _ in kind)
@@ -105,6 +106,20 @@ def _products(tables: GraphTables) -> Iterator[Fault]:
             yield Fault(where, "A price is negative or infinite.")
         if low is not None and high is not None and low > high:
             yield Fault(where, "The price range is upside down.")
+
+
+def _properties(tables: GraphTables) -> Iterator[Fault]:
+    """Typed properties of the ontology file, in rows that were taken before it typed them."""
+    properties = product_properties()
+    columns = (tables.products.column(c).to_pylist() for c in ("key", "fields")) if properties else ([], [])
+    for key, fields in zip(*columns, strict=True):
+        row = json.loads(fields)
+        for each in properties:
+            text = row.get(each.column)
+            if text is None and each.required:
+                yield Fault(f"{Label.PRODUCT} {key}", f"It has no {each.name}.")
+            if text is not None and value_or_none(text, each.type) is None:
+                yield Fault(f"{Label.PRODUCT} {key}", f"Its {each.name}, {text[:40]!r}, is no {each.type}.")
 
 
 def _entities(tables: GraphTables) -> Iterator[Fault]:

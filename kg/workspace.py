@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kg.errors import StateError
+from kg.own_ontology import FILE_NAME, adopt_beside
 
 if TYPE_CHECKING:
     from kg.snapshot import GraphSnapshot
@@ -55,15 +56,21 @@ class Workspace:
         return self.path / "clew.toml"
 
     @property
+    def ontology_file(self) -> Path:
+        """What this catalogue adds to the ontology (may not exist: then the core's holds)."""
+        return self.path / FILE_NAME
+
+    @property
     def corrections_file(self) -> Path:
         """What people have set right; outlives every ingest."""
         return self.path / "corrections.jsonl"
 
     def open(self, create: bool = False) -> Workspace:
-        """Check that the folder is there, or make it.
+        """Check that the folder is there, or make it; adopt its ontology file.
 
         Raises:
             StateError: there is no such folder (and `create` is False), or a file stands in its place.
+            InputError: the ontology file is wrong.
         """
         if self.path.exists() and not self.path.is_dir():
             raise StateError(f"{self.path} is a file, not a workspace.", "Name a folder with --workspace.")
@@ -75,6 +82,7 @@ class Workspace:
                 f"There is no workspace at {self.path}.",
                 "Make one with `clew demo` or `clew graph ingest`, or name another with --workspace.",
             )
+        adopt_beside(self.path)
         return self
 
     @property

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from kg.canon import canonical_name
 from kg.errors import InputError
-from kg.ontology import RELATIONS, Family, Rel
+from kg.ontology import Family, Rel, relation
 from kg.snapshot import GraphSnapshot
-from recommend.where import ENTITIES, Comparison, Condition, Every, Not, Some, parse_where
+from recommend.where import Comparison, Condition, Every, Not, Some, entity_fields, parse_where
 
 Mask = NDArray[np.bool_]
 _COMPARE: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64], float], Mask]] = {
@@ -110,9 +110,9 @@ class ProductFilter:
         return ~same if test.operator in ("!=", "not in") else same
 
     def _entity(self, test: Comparison, notes: list[str]) -> Mask:
-        relation = ENTITIES[test.field]
-        matching = self._entities(test, relation, notes)
-        edges = self._snapshot.edges.get(relation)
+        name = entity_fields()[test.field]
+        matching = self._entities(test, name, notes)
+        edges = self._snapshot.edges.get(name)
         held = np.zeros(self._snapshot.n_items, bool)
         if edges is None:
             return held
@@ -123,9 +123,9 @@ class ProductFilter:
             return some & ~held
         return held
 
-    def _entities(self, test: Comparison, relation: Rel, notes: list[str]) -> Mask:
+    def _entities(self, test: Comparison, relation_name: str, notes: list[str]) -> Mask:
         """The entities that a test names (bool [n_entities]), and those below them in a tree."""
-        table, label = self._snapshot.entity_table, RELATIONS[relation].target
+        table, label = self._snapshot.entity_table, relation(relation_name).target
         names = zip(table.column("label").to_pylist(), table.column("name").to_pylist(), self._snapshot.entities, strict=True)
         rows = [(row, str(name), key) for row, (kind, name, key) in enumerate(names) if kind == label]
         matching = np.zeros(self._snapshot.n_entities, bool)

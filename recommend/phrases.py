@@ -14,7 +14,9 @@ class Phrases:
 
     Args:
         openings: how a person came to the first product, by voice and relation of the event; "" is any other event.
-        facts: what a shared entity claims of `{y}`, by relation; "" is any other relation (`{rel}` names it).
+        who: a person as the subject of an opening that an ontology file words, by voice.
+        facts: what a shared entity claims of `{y}`, by relation; "named" is a relation towards a label that an ontology file names
+            (`{name}`), "" is any other relation (`{rel}` names it).
         fact_after: a claim that follows an opening ("… too").
         fact_alone: a claim without an opening; `{x}` is named in it.
         fact_asked: a claim about an entity that the words of a question name.
@@ -24,6 +26,7 @@ class Phrases:
     """
 
     openings: Mapping[tuple[str, str], str]
+    who: Mapping[str, str]
     facts: Mapping[str, str]
     fact_after: str
     fact_alone: str
@@ -69,6 +72,7 @@ ENGLISH = Phrases(
         (_THEY, ""): "they have {x} in their history",
         (_SESSION, ""): "you chose {x}",
     },
+    who={_YOU: "you", _THEY: "they"},
     facts={
         Rel.HAS_BRAND: "is {e}",
         Rel.MADE_OF: "is made of {e}",
@@ -76,6 +80,7 @@ ENGLISH = Phrases(
         Rel.HAS_COLOR: "comes in {e}",
         Rel.HAS_SIZE: "has the size {e}",
         Rel.IN_PRICE_BAND: "is in the price range {e}",
+        "named": "has the {name} {e}",
         "": "is marked “{rel}: {e}”",
     },
     fact_after="{y} {claim} too",
@@ -140,6 +145,7 @@ CHINESE = Phrases(
         (_THEY, ""): "这位顾客的记录里有{x}",
         (_SESSION, ""): "您选了{x}",
     },
+    who={_YOU: "您", _THEY: "这位顾客"},
     facts={
         Rel.HAS_BRAND: "是{e}的",
         Rel.MADE_OF: "是{e}材质",
@@ -147,6 +153,7 @@ CHINESE = Phrases(
         Rel.HAS_COLOR: "有{e}这种颜色",
         Rel.HAS_SIZE: "是{e}尺寸",
         Rel.IN_PRICE_BAND: "在{e}价位",
+        "named": "以{e}为{name}",
         "": "标有“{rel}：{e}”",
     },
     fact_after="{y}同样{claim}",

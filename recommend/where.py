@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from kg.errors import UsageError
-from kg.ontology import Rel
+from kg.ontology import Rel, stated_columns
 
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "~", "in", "not in"]
 NUMBERS = ("price",)
@@ -31,6 +31,18 @@ ENTITIES: dict[str, Rel] = {
     "size": Rel.HAS_SIZE,
 }
 FIELDS = (*NUMBERS, *ENTITIES, *TEXTS)
+
+
+def entity_fields() -> dict[str, str]:
+    """Fields that stand for entities → their relations: those of the core, and the columns that an ontology file maps."""
+    return {**ENTITIES, **{each.column.lower(): each.relation for each in stated_columns() if each.column.lower() not in FIELDS}}
+
+
+def all_fields() -> tuple[str, ...]:
+    """Every field that a condition can speak of."""
+    return (*NUMBERS, *entity_fields(), *TEXTS)
+
+
 MAX_LENGTH = 4000
 MAX_DEPTH = 50
 
@@ -204,15 +216,15 @@ class _Parser:
     def _field(self) -> str:
         token = self._now
         if token.kind != "word" or token.value.lower() in _KEYWORDS:
-            self._fail("expected a field", f"Fields are {', '.join(FIELDS)}.")
+            self._fail("expected a field", f"Fields are {', '.join(all_fields())}.")
         name = token.value.lower()
         name = "color" if name == "colour" else name
-        if name not in FIELDS:
+        if name not in all_fields():
             from rapidfuzz import process  # only on the way to an error
 
-            near = process.extractOne(name, FIELDS, score_cutoff=50)
+            near = process.extractOne(name, all_fields(), score_cutoff=50)
             also = f" Did you mean {near[0]}?" if near else ""
-            self._fail(f"there is no field {token.value!r}", f"Fields are {', '.join(FIELDS)}.{also}")
+            self._fail(f"there is no field {token.value!r}", f"Fields are {', '.join(all_fields())}.{also}")
         self._at += 1
         return name
 

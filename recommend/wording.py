@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from kg.ontology import RELATIONS, Family, Label, Rel
+from kg.ontology import Family, Label, Rel, display_name, display_sentence, relation
 from recommend.phrases import PHRASES, Phrases
 from recommend.result import Edge, Node, Path, Rest
 
@@ -176,6 +176,9 @@ class Wording:
 
     def _opening(self, relation: str) -> str:
         voice = self.voice if self.voice in ("you", "they", "session") else "you"
+        own = display_sentence(relation, self.lang)
+        if own and voice in self._say.who:
+            return own.replace("{who}", self._say.who[voice])
         return self._say.openings.get((voice, relation)) or self._say.openings[(voice, "")]
 
     def _walk(self, subject: str, nodes: Sequence[Node], edges: Sequence[Edge], opened: bool) -> list[str]:
@@ -197,8 +200,12 @@ class Wording:
 
     def _fact(self, x: str, y: str, nodes: Sequence[Node], edges: Sequence[Edge], opened: bool) -> str:
         last, entity = edges[-1], nodes[-2]
-        template = self._say.facts.get(last.relation) or self._say.facts[""]
-        claim = template.format(e=self._name(entity), rel=relation_words(last.relation))
+        template = display_sentence(last.relation, self.lang) or self._say.facts.get(last.relation)
+        named = display_name(entity.label, self.lang)
+        if template is None:
+            template = self._say.facts["named" if named and entity.label != Label.ENTITY else ""]
+        said = display_name(last.relation, self.lang) or relation_words(last.relation)
+        claim = template.format(e=self._name(entity), rel=said, name=named)
         if edges[0].relation == Rel.MATCHES:
             told = self._say.fact_asked.format(y=y, claim=claim)
         elif opened:
@@ -210,10 +217,9 @@ class Wording:
     def _kind(self, nodes: Sequence[Node], edges: Sequence[Edge], place: int) -> str:
         left, right = self._name(nodes[place]), self._name(nodes[place + 1])
         low, high = (left, right) if edges[place].direction == "out" else (right, left)
-        known = RELATIONS.get(edges[place].relation)
-        if known is None or known.family is not Family.TREE:
+        if relation(edges[place].relation).family is not Family.TREE:
             return f"{low} → {high}"
-        return self._say.tree.format(low=low, high=high)
+        return (display_sentence(edges[place].relation, self.lang) or self._say.tree).format(low=low, high=high)
 
     def _link(self, x: str, y: str, edge: Edge) -> str:
         key = edge.relation
@@ -221,10 +227,11 @@ class Wording:
         if edge.words:
             words = self._listed([self._say.quote.format(shown(word)) for word in edge.words[:3]])
             key += ":word" if len(edge.words[:3]) == 1 else ":words"
-        template = self._say.links.get(key) or self._say.links.get(edge.relation) or self._say.links[""]
+        own = None if words else display_sentence(edge.relation, self.lang)
+        template = own or self._say.links.get(key) or self._say.links.get(edge.relation) or self._say.links[""]
         several = x == self._say.them
         if several and edge.relation in (Rel.CO_BOUGHT, Rel.NEXT_BOUGHT):
             x = self._say.one_of_them
         # The count belongs to one of several starts, so it is not said of all of them.
         who = self._say.people.format(n=f"{edge.count:,}") if isinstance(edge.count, int) and not several else self._say.others
-        return template.format(x=x, y=y, who=who, words=words, rel=relation_words(edge.relation))
+        return template.format(x=x, y=y, who=who, words=words, rel=display_name(edge.relation, self.lang) or relation_words(edge.relation))

@@ -75,8 +75,11 @@ def command_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def guarded(session: Session, work: Callable[[], Any]) -> None:
     """Run a command's body; turn errors into one sentence on standard error and the right exit code."""
+    from kg.ontology import scope
+
     try:
-        work()
+        with scope():
+            work()
     except ClewError as error:
         _fail(session, error)
     except KeyboardInterrupt:

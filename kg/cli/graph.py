@@ -12,6 +12,7 @@ from kg.cli.common import Session, command_options
 from kg.cli.graph_diff import diff_command
 from kg.cli.graph_erase import make_erase_command
 from kg.cli.graph_exchange import export_command, import_command, make_sync_command
+from kg.cli.graph_ontology import ontology_command
 
 if TYPE_CHECKING:
     from kg.cli.graph_erase import Models
@@ -43,6 +44,7 @@ def make_graph_group(extraction: Extraction, derived: Derived | None = None, mod
         show_node,
         validate_graph,
         verify_engine,
+        ontology_command,
         diff_command,
         make_sync_command(derived),
         export_command,

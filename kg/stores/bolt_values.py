@@ -8,10 +8,8 @@ from typing import Any
 
 import neo4j.graph
 
-from kg.ontology import Label, relation
+from kg.ontology import all_labels, relation
 from kg.store import Edge, Node, Path, edge_schema, node_schema
-
-_LABELS = {str(label): label for label in Label}
 
 
 def ends_to_look_up(cells: Iterable[Any]) -> set[str]:
@@ -65,9 +63,10 @@ def scalar(value: Any) -> Any:
 
 def node(found: neo4j.graph.Node) -> Node:
     """A node with the ontology's properties only; a label that is not ours is shown as it is."""
-    ours = sorted(name for name in found.labels if name in _LABELS)
+    labels = {str(label): label for label in all_labels()}
+    ours = sorted(name for name in found.labels if name in labels)
     label = (ours or sorted(found.labels) or [""])[0]
-    known = node_schema(_LABELS[label]).names if label in _LABELS else list(found)
+    known = node_schema(labels[label]).names if label in labels else list(found)
     properties = {name: scalar(found[name]) for name in known if name != "key" and found.get(name) is not None}
     return Node(label, str(found.get("key", "")), properties)
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kg.errors import EngineError, InputError, StateError
-from kg.ontology import RELATIONS, Label, Relation, relation
+from kg.ontology import Label, Relation, all_labels, all_relations, relation
 from kg.store import CYPHER, Counts, Edge, Limits, Node, Rows, edge_schema, node_schema
 from kg.store import Path as GraphPath
 from kg.stores.frames import receive, send
@@ -261,7 +261,7 @@ def _refused(answer: Mapping[str, Any], seconds: float | None) -> EngineError | 
 
 def _check_warnings(warnings: Sequence[str]) -> None:
     """What the engine only warns of is an error, unless it speaks of something that the ontology has and this graph does not."""
-    known = {str(label) for label in Label} | set(RELATIONS) | _PROPERTIES
+    known = _words()
     for warning in warnings:
         quoted = warning.split("'")[1::2]
         if "row_limit" in warning or "row limit" in warning or (quoted and quoted[0] in known):
@@ -269,11 +269,11 @@ def _check_warnings(warnings: Sequence[str]) -> None:
         raise InputError(f"The query does not fit the graph: {warning}", "`clew graph stats` shows labels and relations.")
 
 
-_PROPERTIES = {
-    name
-    for schema in (*(node_schema(label) for label in Label), *(edge_schema(rel) for rel in RELATIONS.values()))
-    for name in schema.names
-}
+def _words() -> set[str]:
+    """Every label, relation and property of the ontology."""
+    labels, relations = all_labels(), all_relations()
+    schemas = (*map(node_schema, labels), *map(edge_schema, relations.values()))
+    return {str(label) for label in labels} | set(relations) | {name for schema in schemas for name in schema.names}
 
 
 def _cell(cell: Any, ends: Mapping[int, str]) -> Any:

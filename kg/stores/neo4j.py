@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from kg.errors import InputError, StateError
 from kg.interop_csv import STATE_KEY, STATE_LABEL
-from kg.ontology import RELATIONS, Family, Label, Relation, relation
+from kg.ontology import RELATIONS, Family, Label, Relation, all_labels, product_properties, relation
 from kg.store import CYPHER, Counts, Edge, Limits, Node, Rows, edge_schema, node_schema
 from kg.stores.bolt_session import BoltConnection, BoltSettings
 from kg.stores.bolt_values import cell, ends_to_look_up, scalar
@@ -61,6 +61,8 @@ class Neo4jStore:
         needed = {*labels, *(rel.source for rel in relations), *(rel.target for rel in relations)}
         schema = [_constraint(str(label)) for label in sorted({str(label) for label in needed} | {STATE_LABEL})]
         schema.append(f"CREATE FULLTEXT INDEX clew_titles IF NOT EXISTS FOR (n:{Label.PRODUCT}) ON EACH [n.title]")
+        own = [each.name for each in product_properties()]
+        schema += [f"CREATE INDEX clew_product_{name} IF NOT EXISTS FOR (n:{Label.PRODUCT}) ON (n.{name})" for name in own]
         for statement in schema:
             self._bolt.write(lambda transaction, statement=statement: transaction.run(statement).consume())  # type: ignore[misc]
         self._bolt.read("CALL db.awaitIndexes($seconds)", seconds=_INDEX_SECONDS)
@@ -68,7 +70,7 @@ class Neo4jStore:
     def counts(self) -> Counts:
         """See `GraphStore`."""
         nodes: dict[str, int] = {}
-        for label in sorted(Label):
+        for label in sorted(all_labels()):
             count = self._bolt.read(f"MATCH (n:{label}) RETURN count(n) AS count")[0]["count"]
             nodes |= {str(label): count} if count else {}
         edges: dict[str, int] = {}

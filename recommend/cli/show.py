@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from kg.ontology import Label, Rel
+from kg.ontology import Label, Rel, display_name
 from recommend.draw import REST, chain, quotes
 from recommend.result import Answer, Buyer, Explanation, NewProductAnswer, Path, Recommendation
 from recommend.wording import entity_words, relation_words, short_title, shown
@@ -85,7 +85,7 @@ def path_name(path: Path) -> str:
     """A path in two or three words."""
     entity = next((node for node in path.nodes if node.label not in (Label.USER, Label.PRODUCT, Label.QUERY)), None)
     if entity is not None:
-        kind = _KINDS.get(entity.label, entity.label.lower())
+        kind = display_name(entity.label, "en") or _KINDS.get(entity.label, entity.label.lower())
         return f"{kind} {short_title(entity_words(entity.name or entity.key, entity.label), limit=28)}"
     edges = path.edges[1:] if path.nodes[0].label == Label.USER else path.edges
     return " → ".join(_EDGES.get(edge.relation, relation_words(edge.relation)) for edge in edges)
