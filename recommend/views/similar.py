@@ -6,24 +6,28 @@ S = N: for each candidate the `NEAR` products most like it, weights K², scaled 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from kg.ontology import Rel
 from kg.progress import SILENT, Progress
-from recommend.arrays import Arrays, entries, pack
+from recommend.arrays import Arrays, entries, pack, stack
 from recommend.parts import Hop
 from recommend.views.base import NEW_ROW, Candidate, SparseVector, SparseView, Values
+from recommend.views.large import large_likeness
 from recommend.words import CatalogueWords
 
 NEAR = 30
 WIDE_CAP = 200
+ALL_PAIRS = 30_000  # products up to which every pair is compared
 _BLOCK = 512
 
 
 def likeness(words: CatalogueWords, vectors: NDArray[np.float32] | None, progress: Progress = SILENT, cap: int = WIDE_CAP) -> sp.csr_array:
-    """K, sparse and symmetric.
+    """K, sparse and symmetric; above `ALL_PAIRS` products of the pairs that `recommend.views.large` finds.
 
     Args:
         words: TF-IDF rows.
@@ -36,8 +40,16 @@ def likeness(words: CatalogueWords, vectors: NDArray[np.float32] | None, progres
     """
     n_items = words.matrix.shape[0]
     unit = None if vectors is None else unit_rows(vectors)
+    compared = _all_pairs if n_items <= ALL_PAIRS else large_likeness
+    half = stack(compared(words, unit, cap, progress), n_items)
+    whole = sp.csr_array(half.maximum(half.T))
+    whole.sort_indices()
+    return whole
+
+
+def _all_pairs(words: CatalogueWords, unit: NDArray[np.float32] | None, cap: int, progress: Progress) -> Iterator[sp.csr_array]:
+    n_items = words.matrix.shape[0]
     transposed = sp.csr_array(words.matrix.T.tocsr())
-    indptr, columns, values = [np.zeros(1, np.int64)], [], []
     with progress.stage("likeness", n_items) as advance:
         for start in range(0, n_items, _BLOCK):
             rows = slice(start, min(start + _BLOCK, n_items))
@@ -51,14 +63,9 @@ def likeness(words: CatalogueWords, vectors: NDArray[np.float32] | None, progres
             best.sort(axis=1)
             found = np.take_along_axis(block, best, axis=1)
             mask = found > 0
-            indptr.append(indptr[-1][-1:] + np.cumsum(mask.sum(axis=1)))
-            columns.append(best[mask].astype(np.int32))
-            values.append(found[mask].astype(np.float32))
+            starts = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
+            yield sp.csr_array((found[mask].astype(np.float32), best[mask].astype(np.int32), starts), shape=(size, n_items))
             advance(size)
-    half = sp.csr_array((np.concatenate(values), np.concatenate(columns), np.concatenate(indptr)), shape=(n_items, n_items))
-    whole = sp.csr_array(half.maximum(half.T))
-    whole.sort_indices()
-    return whole
 
 
 def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

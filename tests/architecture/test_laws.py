@@ -29,6 +29,8 @@ DOORS = {
     "networkx": ("kg/interop",),
     "sklearn": ("extraction/", "gnn/text"),
     "openai": ("extraction/llm",),
+    "faiss": ("recommend/topk",),
+    "optuna": ("recommend/tuning",),
     "pint": ("extraction/units",),
     "click": ("kg/cli/", "extraction/cli/", "gnn/cli/", "recommend/cli/"),
 }
