@@ -246,6 +246,24 @@ class ExtractionConfig(Section):
     llm: dict[str, Any] = {}
 
 
+class FitSettings(Section):
+    """`[train.settings]`: the few numbers of a fit that `clew train --tune` looks for; one that is given here is left alone.
+
+    Args:
+        gnn_steps: optimiser steps of the GNN; 0: by the number of people.
+        gnn_temperature: of its softmax.
+        gnn_identity_dropout: how often a product goes without its identity.
+        shrink: what is added to a product's number of buyers where people in common are counted.
+        ridge: λ of EASE.
+    """
+
+    gnn_steps: int = Field(default=0, ge=0)
+    gnn_temperature: float = Field(default=0.07, gt=0)
+    gnn_identity_dropout: float = Field(default=0.5, ge=0, lt=1)
+    shrink: float = Field(default=3.0, ge=0)
+    ridge: float = Field(default=100.0, gt=0)
+
+
 class TrainConfig(Section):
     """`[train]`: how a model is fitted.
 
@@ -254,12 +272,14 @@ class TrainConfig(Section):
         text_encoder: names of text encoders, joined.
         without: parts that are left out ("gnn", "ease", …).
         valid_fraction: share of the latest events that the weights are chosen on.
+        settings: numbers of the fit.
     """
 
     seed: int = 0
     text_encoder: tuple[str, ...] = ("words", "static")
     without: tuple[str, ...] = ()
     valid_fraction: float = Field(default=0.1, gt=0, lt=1)
+    settings: FitSettings = FitSettings()
 
 
 class RecommendConfig(Section):
