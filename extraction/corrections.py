@@ -6,8 +6,10 @@ One JSON object a line:
     {"wrong": {"attribute": "brand", "entity": "brand:stainless"}}          wrong for every product
     {"right": {"item_key": "B01", "attribute": "brand", "value": "Takeya"}}
     {"same": ["brand:l-oreal", "brand:l-oreal-paris"]}                        the first one stays
+    {"different": ["brand:youtopia", "brand:youcopia"]}                       alike, and not the same
 
-The last line about a thing wins, so a correction is taken back by a later one; `"undo": true` beside it removes it.
+The last line about a thing wins, so a correction is taken back by a later one; `"undo": true` beside it removes it. Nothing is lost by
+joining two: each fact keeps what it quotes, and without the line the next ingest tells them apart again.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Any
 from kg.digest import digest_json
 from kg.errors import InputError
 
-_EXAMPLE = 'A line reads {"wrong": {"item_key": …, "attribute": …, "entity": …}}, {"right": {…, "value": …}} or {"same": [KEY, KEY]}.'
+_EXAMPLE = 'A line reads {"wrong": {"item_key": …, "attribute": …, "entity": …}}, {"right": {…, "value": …}}, {"same": [KEY, KEY]} …'
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +35,19 @@ class Corrections:
         wrong: (item key, entity key) pairs that are no facts; "" as item key: of no product.
         right: item key → attribute → values that a person gave.
         same: entity key → the key that it stands for.
+        different: pairs of entity keys, the smaller first, that are not the same however alike.
     """
 
     wrong: frozenset[tuple[str, str]] = frozenset()
     right: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=lambda: MappingProxyType({}))
     same: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    different: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def digest(self) -> str:
         """Digest of the content, whatever the order of the lines was."""
         right = {item: {name: list(values) for name, values in by_name.items()} for item, by_name in self.right.items()}
-        return digest_json([sorted(map(list, self.wrong)), right, dict(self.same)])
+        return digest_json([sorted(map(list, self.wrong)), right, dict(self.same)])  # what is only not proposed changes no fact
 
     def refuses(self, item_key: str, entity: str) -> bool:
         """Whether somebody said that the product does not have the entity."""
@@ -65,13 +69,11 @@ def read_corrections(path: Path) -> Corrections:
     """
     if not path.exists():
         return NO_CORRECTIONS
-    wrong: dict[tuple[str, str], None] = {}
-    right: dict[str, dict[str, tuple[str, ...]]] = {}
-    same: dict[str, str] = {}
+    said = _Said()
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         if line.strip():
-            _take(_parsed(line, f"{path}:{number}"), f"{path}:{number}", wrong, right, same)
-    return Corrections(frozenset(wrong), right, same)
+            said.take(_parsed(line, f"{path}:{number}"), f"{path}:{number}")
+    return Corrections(frozenset(said.wrong), said.right, {key: _last(key, said.same) for key in said.same}, frozenset(said.different))
 
 
 def append_correction(path: Path, entry: Mapping[str, Any]) -> None:
@@ -80,9 +82,14 @@ def append_correction(path: Path, entry: Mapping[str, Any]) -> None:
     Raises:
         InputError: it is not one.
     """
-    _take(entry, "the correction", {}, {}, {})
+    _Said().take(entry, "the correction")
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def taken_back(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The line that takes a correction back."""
+    return {**entry, "undo": True}
 
 
 def _parsed(line: str, where: str) -> Mapping[str, Any]:
@@ -95,28 +102,58 @@ def _parsed(line: str, where: str) -> Mapping[str, Any]:
     return entry
 
 
-def _take(
-    entry: Mapping[str, Any],
-    where: str,
-    wrong: dict[tuple[str, str], None],
-    right: dict[str, dict[str, tuple[str, ...]]],
-    same: dict[str, str],
-) -> None:
-    undo = entry.get("undo") is True
-    kinds = set(entry) - {"undo"}
-    if kinds == {"wrong"}:
-        about = _texts(entry["wrong"], {"attribute", "entity"}, {"item_key"}, where)
-        pair = (about.get("item_key", ""), about["entity"])
-        wrong.pop(pair, None) if undo else wrong.setdefault(pair)
-    elif kinds == {"right"}:
-        about = _texts(entry["right"], {"item_key", "attribute", "value"}, set(), where)
-        values = right.setdefault(about["item_key"], {})
-        kept = tuple(v for v in values.get(about["attribute"], ()) if v != about["value"])
-        values[about["attribute"]] = kept if undo else (*kept, about["value"])
-    elif kinds == {"same"}:
-        _join(entry["same"], where, same, undo)
+class _Said:
+    """What lines say together, the last one about a thing on top."""
+
+    def __init__(self) -> None:
+        self.wrong: dict[tuple[str, str], None] = {}
+        self.right: dict[str, dict[str, tuple[str, ...]]] = {}
+        self.same: dict[str, str] = {}
+        self.different: dict[tuple[str, str], None] = {}
+
+    def take(self, entry: Mapping[str, Any], where: str) -> None:
+        """Add one line.
+
+        Raises:
+            InputError: it is no correction.
+        """
+        undo = entry.get("undo") is True
+        kinds = set(entry) - {"undo"}
+        if kinds == {"wrong"}:
+            about = _texts(entry["wrong"], {"attribute", "entity"}, {"item_key"}, where)
+            _set(self.wrong, (about.get("item_key", ""), about["entity"]), undo)
+        elif kinds == {"right"}:
+            self._give(_texts(entry["right"], {"item_key", "attribute", "value"}, set(), where), undo)
+        elif kinds == {"same"}:
+            keys = _keys(entry["same"], where)
+            for key in keys[1:]:
+                _set(self.different, _pair(keys[0], key), True)
+            _join(keys, self.same, undo)
+        elif kinds == {"different"}:
+            keys = _keys(entry["different"], where)
+            for key in keys[1:]:
+                _set(self.different, _pair(keys[0], key), undo)
+        else:
+            raise InputError(f"{where} is no correction.", _EXAMPLE)
+
+    def _give(self, about: Mapping[str, str], undo: bool) -> None:
+        values = self.right.setdefault(about["item_key"], {})
+        kept = tuple(value for value in values.pop(about["attribute"], ()) if value != about["value"])
+        if left := kept if undo else (*kept, about["value"]):
+            values[about["attribute"]] = left
+        if not values:
+            del self.right[about["item_key"]]
+
+
+def _set(found: dict[tuple[str, str], None], pair: tuple[str, str], undo: bool) -> None:
+    if undo:
+        found.pop(pair, None)
     else:
-        raise InputError(f"{where} is no correction.", _EXAMPLE)
+        found.setdefault(pair)
+
+
+def _pair(one: str, other: str) -> tuple[str, str]:
+    return min(one, other), max(one, other)
 
 
 def _texts(value: Any, needed: set[str], allowed: set[str], where: str) -> dict[str, str]:
@@ -127,29 +164,28 @@ def _texts(value: Any, needed: set[str], allowed: set[str], where: str) -> dict[
     return texts
 
 
-def _join(keys: Any, where: str, same: dict[str, str], undo: bool) -> None:
+def _keys(keys: Any, where: str) -> list[str]:
     if not isinstance(keys, list) or len(keys) < 2 or not all(isinstance(key, str) and ":" in key for key in keys):
         raise InputError(f"{where} needs two or more entity keys, such as brand:lego.", _EXAMPLE)
     if len({key.partition(":")[0] for key in keys}) > 1:
         raise InputError(f"{where} joins entities of different kinds: {', '.join(keys)}.", "Two brands can be the same, or two materials.")
+    return keys
+
+
+def _join(keys: list[str], same: dict[str, str], undo: bool) -> None:
     for key in keys[1:]:
         if undo:
             same.pop(key, None)
         elif key != keys[0]:
+            if _last(keys[0], same) == key:  # said the other way round before: the later line says which one stays
+                same.pop(keys[0])
             same[key] = keys[0]
-    _flatten(same)
 
 
-def _flatten(same: dict[str, str]) -> None:
-    for key in list(same):
-        target, seen = same[key], {key}
-        while target in same and target not in seen:
-            seen.add(target)
-            target = same[target]
-        if target == key:
-            same.pop(key)
-        else:
-            same[key] = target
+def _last(key: str, same: Mapping[str, str]) -> str:
+    while key in same:
+        key = same[key]
+    return key
 
 
 def known_keys(corrections: Corrections) -> Iterable[str]:

@@ -93,7 +93,7 @@ class MaterialFinder:
 
     def _confidence(self, words: Words, first: int, last: int, term: Term, groups: frozenset[str], kind: frozenset[str]) -> float:
         """Probability that the hit is the material; below one half it is not accepted, 0 is not even shown."""
-        following = words.folded[last] if last < len(words) and words.gap(last - 1).strip() in ("", "-") else ""
+        following = words.folded[last] if last < len(words) and words.gap(last - 1).strip(" ") in ("", "-") else ""
         before = words.folded[first - 1] if first and words.gap(first - 1).strip(" -%") == "" else ""
         stated = before in self._stating or (before in ("from", "of") and first > 1 and words.folded[first - 2] == "made")
         if following in self._after or (before in self._before and not stated):

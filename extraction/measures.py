@@ -18,7 +18,7 @@ _IS_LENGTH = re.compile(rf"(?:{_LENGTH})\Z", re.IGNORECASE)
 _CAPACITY = r"gb|tb|mb"
 _UNIT = rf"(?:{_VOLUME}|{_WEIGHT}|{_LENGTH}|{_CAPACITY})"
 _SIZE = re.compile(
-    rf"(?=[.\d])(?:(?<![\w.$€£¥])(?P<dims>(?:{_NUMBER})\s?-?(?:{_UNIT})?(?:\s?[x×*]\s?(?:{_NUMBER})\s?-?(?:{_UNIT})?){{1,2}}(?:\(inch\))?)(?![\w])"
+    rf"(?=[.\d])(?:(?<![\w.$€£¥])(?P<dims>(?:{_NUMBER})\s?-?(?:{_UNIT})?(?:\s{{0,6}}[x×*]\s?(?:{_NUMBER})\s?-?(?:{_UNIT})?){{1,2}}(?:\(inch\))?)(?![\w])"
     rf"|(?<![\w.$€£¥/-])(?P<measure>(?:{_NUMBER})[ -]?(?P<unit>{_UNIT}))(?![\w]))",
     re.IGNORECASE,
 )

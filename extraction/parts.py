@@ -6,7 +6,7 @@ A part knows nothing of spaCy, so that a product is read without loading it; `ex
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from extraction.base import Mention
@@ -14,6 +14,8 @@ from extraction.brand import BrandFinder
 from extraction.columns import find_columns
 from extraction.gazetteer import ColorFinder, MaterialFinder
 from extraction.measures import find_price_mentions, find_quantities, find_sizes
+from extraction.texts import FIELDS as TEXT_FIELDS
+from extraction.texts import TextReader, labelled_brands
 from extraction.words import Words, words_of
 from kg.model import Product
 
@@ -79,6 +81,19 @@ class BrandPart:
         for one, mention in zip(open_, found, strict=True):
             if mention is not None:
                 one.mentions.append(mention)
+        for one in batch:
+            for name in TEXT_FIELDS:
+                if text := one.fields.get(name):
+                    self._add_stated(one, labelled_brands(name, text, self.finder.names, one.mentions))
+
+    @staticmethod
+    def _add_stated(one: Reading, stated: Sequence[Mention]) -> None:
+        """Brands that a text states; a guess from the title that says another gives way."""
+        kept = {mention.entity for mention in stated if mention.accepted}
+        for place, mention in enumerate(one.mentions):
+            if kept and mention.attribute == "brand" and mention.entity not in kept:
+                one.mentions[place] = replace(mention, accepted=False)
+        one.mentions += stated
 
 
 def _words_part(finder: MaterialFinder | ColorFinder) -> Part:
@@ -96,6 +111,18 @@ def read_measures(batch: Sequence[Reading]) -> None:
         one.mentions += find_quantities(one.words.text)
 
 
+def _texts_part() -> Part:
+    reader = TextReader()
+
+    def read(batch: Sequence[Reading]) -> None:
+        for one in batch:
+            for name in TEXT_FIELDS:
+                if text := one.fields.get(name):
+                    one.mentions += reader.read(name, text, one.category, one.mentions)
+
+    return read
+
+
 def read_prices(batch: Sequence[Reading]) -> None:
     """Prices with a currency."""
     for one in batch:
@@ -110,4 +137,5 @@ PARTS: Mapping[str, Callable[[BrandFinder], Part]] = {
     "clew_color": lambda finder: _words_part(ColorFinder()),
     "clew_measures": lambda finder: read_measures,
     "clew_price": lambda finder: read_prices,
+    "clew_texts": lambda finder: _texts_part(),
 }

@@ -16,6 +16,9 @@ _KEYS = ("key", "item_key", "item_id", "item", "id", "asin", "sku")
 _TITLES = ("title", "input", "name", "product_name")
 _FIELDS = {
     "description": "description",
+    "features": "features",
+    "details": "details",
+    "summary": "summary",
     "product_type": "category",
     "category": "category",
     "brand": "brand",
