@@ -21,7 +21,8 @@ from extraction.llm_answer import Values, list_parts
 from extraction.llm_ask import Answer, Asker, Question
 from extraction.llm_budget import NO_LIMIT, Budget, Ledger, Prices
 from extraction.llm_cache import AnswerCache, MemoryCache
-from extraction.llm_config import LlmConfig, language_model
+from extraction.llm_choice import language_model
+from extraction.llm_config import LlmConfig
 from extraction.llm_examples import ExampleIndex, shipped_examples
 from extraction.llm_model import NOTHING, LanguageModel, Usage
 from extraction.llm_prompt import Example, Reading, prompt_version

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from extraction.llm_model import Completion, LanguageModel, Message, Schema, Usage
+from extraction.llm_model import Completion, LanguageModel, Message, Schema, Usage, WrappedModel
 from kg.digest import digest_json
 from kg.errors import StateError
 
@@ -129,7 +129,7 @@ class MemoryCache:
                 del self._answers[next(iter(self._answers))]
 
 
-class CachedModel:
+class CachedModel(WrappedModel):
     """A model that is only asked what it was not asked before.
 
     Args:
@@ -138,27 +138,8 @@ class CachedModel:
     """
 
     def __init__(self, model: LanguageModel, cache: AnswerCache | MemoryCache) -> None:
-        self.model = model
+        super().__init__(model)
         self.cache = cache
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self.model.name
-
-    @property
-    def digest(self) -> str:
-        """The model's digest."""
-        return self.model.digest
-
-    @property
-    def parallel(self) -> int:
-        """As the model."""
-        return self.model.parallel
-
-    def count(self, text: str) -> int:
-        """As the model."""
-        return self.model.count(text)
 
     def complete(self, messages: Sequence[Message], schema: Schema | None = None) -> Completion:
         """The kept answer, or a new one, which is kept when the model was done."""

@@ -122,6 +122,36 @@ class LanguageModel(Protocol):
         ...
 
 
+class WrappedModel:
+    """What stands before a model and is called like it; a subclass answers.
+
+    Args:
+        model: the model.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
+
+    @property
+    def digest(self) -> str:
+        """The model's digest."""
+        return self.model.digest
+
+    @property
+    def parallel(self) -> int:
+        """As the model."""
+        return self.model.parallel
+
+    def count(self, text: str) -> int:
+        """As the model."""
+        return self.model.count(text)
+
+
 @lru_cache(maxsize=8192)  # the rules and the examples come again in every prompt
 def estimated_tokens(text: str) -> int:
     """About how many tokens a text takes, for a model whose tokenizer is not here.

@@ -10,7 +10,7 @@ from typing import Any
 
 from extraction.llm_cache import prompt_digest
 from extraction.llm_guard import readable
-from extraction.llm_model import Completion, LanguageModel, Message, NoAnswerError, Schema, Usage, estimated_tokens
+from extraction.llm_model import Completion, LanguageModel, Message, NoAnswerError, Schema, Usage, WrappedModel, estimated_tokens
 from extraction.llm_prompt import MAX_FIELD_CHARS, MAX_KIND_CHARS, shown_title
 from kg.digest import digest_bytes, digest_json
 from kg.errors import InputError
@@ -93,7 +93,7 @@ class ReplayModel:
         return Completion(answer, Usage(sum(self.count(m.content) + 4 for m in messages), self.count(answer), estimated=True))
 
 
-class RecordingModel:
+class RecordingModel(WrappedModel):
     """Asks a model and writes each answer down, so that `ReplayModel` can give it again without the model.
 
     Args:
@@ -102,28 +102,9 @@ class RecordingModel:
     """
 
     def __init__(self, model: LanguageModel, path: Path) -> None:
-        self.model = model
+        super().__init__(model)
         self.path = path
         self._lock = threading.Lock()
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self.model.name
-
-    @property
-    def digest(self) -> str:
-        """The model's digest."""
-        return self.model.digest
-
-    @property
-    def parallel(self) -> int:
-        """As the model."""
-        return self.model.parallel
-
-    def count(self, text: str) -> int:
-        """As the model."""
-        return self.model.count(text)
 
     def complete(self, messages: Sequence[Message], schema: Schema | None = None) -> Completion:
         """The model's answer, written down."""

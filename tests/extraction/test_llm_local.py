@@ -12,7 +12,8 @@ import pytest
 
 from extraction.llm import LlmExtractor
 from extraction.llm_align import Aligned, TextIndex
-from extraction.llm_config import LlmConfig, language_model
+from extraction.llm_choice import language_model
+from extraction.llm_config import LlmConfig
 from extraction.llm_grammar import SchemaMachine
 from extraction.llm_local import LocalModel, Spelling
 from extraction.llm_model import PART_OF, LanguageModel, Message, plain_schema

@@ -15,7 +15,8 @@ from extraction.llm_align import Refusal
 from extraction.llm_answer import Values, list_parts, read_answer
 from extraction.llm_budget import NO_LIMIT, Budget, Ledger, Prices
 from extraction.llm_cache import AnswerCache, CachedModel, MemoryCache, prompt_digest
-from extraction.llm_config import LlmConfig, language_model
+from extraction.llm_choice import language_model
+from extraction.llm_config import LlmConfig
 from extraction.llm_examples import ExampleIndex, shipped_examples
 from extraction.llm_http import EndpointModel
 from extraction.llm_model import Completion, Message, Usage, estimated_tokens, plain_schema
