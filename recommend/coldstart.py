@@ -35,6 +35,7 @@ class Question:
         owned: int32, item rows that must not come back.
         fallback: why it is not answered the usual way, or None.
         only_matches: whether a product that scores nothing is no answer at all.
+        profile: the history that the scores are sums over; None where they are none.
     """
 
     branch: Branch
@@ -43,6 +44,7 @@ class Question:
     owned: NDArray[np.int32] = field(default_factory=lambda: _NONE)
     fallback: str | None = None
     only_matches: bool = False
+    profile: Profile | None = None
 
 
 def question(request: Request, scorer: Scorer) -> Question:
@@ -60,7 +62,7 @@ def question(request: Request, scorer: Scorer) -> Question:
         row = graph.items.row(request.item_key)
         profile = scorer.similar(row)
         asker = Asker("item", None, asked_row=row)
-        return Question(Branch.SIMILAR, _scored(scorer, profile), asker, np.array([row], np.int32))
+        return Question(Branch.SIMILAR, _scored(scorer, profile), asker, np.array([row], np.int32), profile=profile)
     return _text(scorer, request.text or "")
 
 
@@ -74,7 +76,7 @@ def _person(scorer: Scorer, user_row: int, request: Request) -> Question:
     profile = scorer.user_profile(user_row)
     if not len(profile.item_rows):
         return _popular(scorer, asker, f"Nothing is known of {request.user_key} yet, so these are the products that most people buy.")
-    return Question(profile.branch, _scored(scorer, profile), asker, not_again(events, request.repeat))
+    return Question(profile.branch, _scored(scorer, profile), asker, not_again(events, request.repeat), profile=profile)
 
 
 def _session(scorer: Scorer, item_rows: list[int], repeat: Repeat) -> Question:
@@ -82,7 +84,8 @@ def _session(scorer: Scorer, item_rows: list[int], repeat: Repeat) -> Question:
     if not item_rows:
         return _popular(scorer, asker, "The history is empty, so these are the products that most people buy.")
     owned = _NONE if repeat is Repeat.YES else np.array(item_rows, np.int32)
-    return Question(Branch.SESSION, _scored(scorer, scorer.session_profile(item_rows)), asker, owned)
+    profile = scorer.session_profile(item_rows)
+    return Question(Branch.SESSION, _scored(scorer, profile), asker, owned, profile=profile)
 
 
 def _text(scorer: Scorer, text: str) -> Question:

@@ -9,13 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kg.model import Evidence, Fact, Product
 from kg.ontology import Family, Label, Rel, relation
 from kg.snapshot import GraphSnapshot
-from recommend.merge import Group, Member, is_detour, merged, single
+from recommend.ledger import Ledger
+from recommend.merge import Columns, Found, Group, Member, merged, single
 from recommend.parts import Hop, Parts, PathPart
 from recommend.result import Also, Edge, Explanation, Node, Path, Rest
 from recommend.views.base import NEW_ROW
@@ -25,6 +29,7 @@ PRIVATE_BELOW = 5  # people; fewer are "others"
 MIN_CONFIDENCE = 0.5  # of a fact in a reason
 ALIKE = 0.5  # what a path is worth beside a stronger one of the same kind, and one that passes a product that the asker has
 
+_WORDED = (Rel.SIMILAR_TEXT, Rel.MATCHES)
 People = Callable[[], int | None]
 
 
@@ -66,8 +71,10 @@ class Explainer:
         self._all_evidence = all_evidence
         self._new = new_product
         self._new_facts = {(fact.relation.name, fact.target_key): fact for fact in new_facts}
-        self._product = lru_cache(4096)(self._make_product)
-        self.brand_of = lru_cache(4096)(self._brand_of)
+        self._product = lru_cache(65536)(self._make_product)
+        self._doubts = lru_cache(None)(self._find_doubts)
+        self._evidence = lru_cache(65536)(self._find_evidence)
+        self.brand_of = lru_cache(65536)(self._brand_of)
 
     def explain(
         self, parts: Parts, asker: Asker, limit: int = 3, all_paths: bool = False, lang: str = "en", people: People | None = None
@@ -82,51 +89,99 @@ class Explainer:
             lang: language of the sentences.
             people: how many people have the candidate, asked only for a reason that is no path; None to keep it to oneself.
         """
-        told_groups = self.shown(parts, asker, limit)
-        chosen = sorted(map(single, parts.paths), key=lambda g: -g.contribution) if all_paths else told_groups
         wording = Wording(lang, asker.voice, self.brand_of)
-        paths = tuple(self._worded(self._path(group, asker), wording) for group in chosen)
-        other = 0.0 if all_paths else math.fsum((*(p.contribution for p in parts.paths), *(-g.contribution for g in chosen)))
-        rest = Rest(other, parts.text, parts.popularity, parts.latent, parts.baseline)
+        groups = self.shown(parts, asker, limit)
+        if not all_paths:
+            return self._explanation(groups, [path.contribution for path in parts.paths], _rest_of(parts), asker, wording, people)
+        each = sorted(map(single, parts.paths), key=lambda group: -group.contribution)
+        paths = tuple(self._worded(self._path(group, asker), wording) for group in each)
         # The reason speaks of the same paths, whether all are listed or not.
-        told = tuple(self._path(group, asker) for group in told_groups) if all_paths else paths
-        return Explanation(parts.score, paths, rest, wording.reason(told, rest, parts.score, people))
+        told = tuple(self._path(group, asker) for group in groups)
+        return Explanation(parts.score, paths, _rest_of(parts), wording.reason(told, _rest_of(parts), parts.score, people))
+
+    def explain_all(
+        self, ledger: Ledger, asker: Asker, limit: int = 3, lang: str = "en", people: Callable[[int], int | None] | None = None
+    ) -> list[Explanation]:
+        """The explanations of several scores of one asker; each as `explain` gives it.
+
+        Args:
+            ledger: the scores taken apart.
+            asker: where paths start.
+            limit: how many paths to show of each.
+            lang: language of the sentences.
+            people: how many people have a product, by item row; as in `explain`.
+        """
+        wording = Wording(lang, asker.voice, self.brand_of)
+        columns = Columns.of_ledger(ledger)
+        found = merged(columns, len(ledger.item_rows), self._believed(columns), _detours(columns, asker))
+        order = np.argsort(columns.slot, kind="stable")
+        borders = np.searchsorted(columns.slot[order], np.arange(len(ledger.item_rows) + 1)).tolist()
+        values = columns.value[order].tolist()
+        made = []
+        for slot, row in enumerate(ledger.item_rows.tolist()):
+            rest = Rest(0.0, 0.0, float(ledger.own[slot]), float(ledger.latent[slot]), float(ledger.baseline[slot]))
+            count = None if people is None else partial(people, row)
+            groups = [one.group() for one in _choose(found[slot], limit)]
+            made.append(self._explanation(groups, values[borders[slot] : borders[slot + 1]], rest, asker, wording, count))
+        return made
 
     def shown(self, parts: Parts, asker: Asker, limit: int = 3) -> list[Group]:
         """The paths of a score that are shown, alike ones merged; the strongest first."""
-        return self._choose(merged(parts.paths, self._believed, asker.events), limit, asker)
+        columns = Columns.of_paths(parts.paths)
+        (found,) = merged(columns, 1, self._believed(columns), _detours(columns, asker))
+        return [one.group() for one in _choose(found, limit)]
+
+    def _explanation(
+        self, groups: Sequence[Group], values: Sequence[float], rest: Rest, asker: Asker, wording: Wording, people: People | None
+    ) -> Explanation:
+        paths = tuple(self._worded(self._path(group, asker), wording) for group in groups)
+        score = math.fsum((*values, rest.text, rest.popularity, rest.latent, rest.baseline))
+        rest = replace(rest, other_paths=math.fsum((*values, *(-group.contribution for group in groups))))
+        return Explanation(score, paths, rest, wording.reason(paths, rest, score, people))
 
     def _worded(self, path: Path, wording: Wording) -> Path:
         return replace(path, reason=wording.path(path))
 
-    def _choose(self, groups: Sequence[Group], limit: int, asker: Asker) -> list[Group]:
-        """The strongest first, then the strongest of another kind: a second of a kind counts half, a third a quarter."""
-        left = sorted((g for g in groups if g.contribution > 0), key=lambda g: -g.contribution)
-        chosen: list[Group] = []
-        while left and len(chosen) < limit:
-            kinds = [group.kind for group in chosen]
-            best = max(left, key=lambda g: g.contribution * ALIKE ** (kinds.count(g.kind) + is_detour(g.lead, asker.events)))
-            left.remove(best)
-            chosen.append(best)
-        return sorted(chosen, key=lambda g: -g.contribution)
+    def _believed(self, columns: Columns) -> NDArray[np.bool_]:
+        """Which paths are made of facts that are certain enough to be told."""
+        good = np.ones(len(columns.value), bool)
+        for number, kind in enumerate(columns.kinds):
+            if not any(self._doubts(edge) for edge, _, _ in kind):
+                continue
+            of_kind = np.flatnonzero(columns.kind == number)
+            doubts = self._doubts(kind[-1][0])
+            rows = zip(
+                of_kind.tolist(), *(column[of_kind].tolist() for column in (columns.start, columns.entities, columns.end)), strict=True
+            )
+            for place, start, entities, end in rows:
+                passed = columns.tables[0](entities)
+                if len(kind) == 2 and len(passed) == 1 and start >= 0:
+                    good[place] = (start, passed[0]) not in doubts and (end, passed[0]) not in doubts
+                else:
+                    good[place] = self._told_surely(columns.part(place))
+        return good
 
-    def _believed(self, part: PathPart) -> bool:
-        """Whether every fact of a path is certain enough to be told."""
+    def _told_surely(self, part: PathPart) -> bool:
         at = part.history_row
         for hop in part.hops:
-            if not hop.derived and at is not None and self._confidence(at, hop) < MIN_CONFIDENCE:
+            ends = (at, hop.row) if hop.direction == "out" else (hop.row, at)
+            if not hop.derived and at is not None and ends in self._doubts(str(hop.edge)):
                 return False
             at = hop.row
         return True
 
-    def _confidence(self, from_row: int, hop: Hop) -> float:
-        source, target = (from_row, hop.row) if hop.direction == "out" else (hop.row, from_row)
-        if source == NEW_ROW:
-            fact = self._new_facts.get((str(hop.edge), self._snapshot.entities.key(target)))
-            return 1.0 if fact is None else fact.strongest.confidence
-        edges = self._snapshot.edges.get(str(hop.edge))
-        place = None if edges is None else edges.find(source, target)
-        return 1.0 if edges is None or place is None else float(edges.confidence[place])
+    def _find_doubts(self, edge: str) -> frozenset[tuple[int, int]]:
+        """Ends of the edges of a relation that are less certain than `MIN_CONFIDENCE`; of a new product too."""
+        new = [
+            (NEW_ROW, row)
+            for (name, key), fact in self._new_facts.items()
+            if name == edge and fact.strongest.confidence < MIN_CONFIDENCE and (row := self._snapshot.entities.find(key)) is not None
+        ]
+        edges = self._snapshot.edges.get(edge)
+        if edges is None:
+            return frozenset(new)
+        low = np.flatnonzero(edges.confidence < MIN_CONFIDENCE)
+        return frozenset([*zip(edges.source_rows[low].tolist(), edges.target_rows[low].tolist(), strict=True), *new])
 
     def _path(self, group: Group, asker: Asker) -> Path:
         nodes, edges = [], []
@@ -139,7 +194,8 @@ class Explainer:
             nodes.append(self._product(first))
         at = first
         for place, hop in enumerate(group.lead.hops):
-            edges.append(self._edge(at, hop, self._readable(group.words(place), at, hop, asker)))
+            words = self._readable(group.words(place), at, hop, asker) if hop.edge in _WORDED else ()
+            edges.append(self._edge(at, hop, words))
             nodes.append(self._product(hop.row) if hop.kind == "item" else self._entity(hop.row))
             at = hop.row
         also = [self._also(member, asker) for member in group.members[1:]]
@@ -148,7 +204,7 @@ class Explainer:
 
     def _also(self, member: Member, asker: Asker) -> Also:
         start = member.start if member.start is not None else asker.asked_row
-        between = tuple(self._product(hop.row) for hop in member.lead.hops[:-1] if hop.kind == "item")
+        between = tuple(self._product(row) for row in member.between)
         node = self._product(start) if start is not None else asker.start
         assert node is not None  # a path starts at a product or at the words that were asked
         return Also(node, member.contribution, between)
@@ -163,11 +219,11 @@ class Explainer:
         return whole or words
 
     def _edge(self, from_row: int | None, hop: Hop, words: tuple[str, ...]) -> Edge:
-        if hop.edge in (Rel.SIMILAR_TEXT, Rel.MATCHES):
+        if hop.edge in _WORDED:
             return Edge(hop.edge, hop.direction, words=words, derived=hop.derived)
         if hop.derived:
             return Edge(hop.edge, hop.direction, count=private_count(hop.count), derived=True)
-        evidence, pieces = self._evidence(from_row, hop)
+        evidence, pieces = self._evidence(from_row, hop.row, str(hop.edge), hop.direction)
         return Edge(str(hop.edge), hop.direction, evidence, pieces, self._others(from_row, hop, evidence, pieces))
 
     def _others(self, from_row: int | None, hop: Hop, strongest: Evidence | None, pieces: int) -> tuple[Evidence, ...]:
@@ -184,15 +240,15 @@ class Explainer:
         where = (strongest.field, strongest.start, strongest.extractor)
         return tuple(piece for piece in found if (piece.field, piece.start, piece.extractor) != where)
 
-    def _evidence(self, from_row: int | None, hop: Hop) -> tuple[Evidence | None, int]:
+    def _find_evidence(self, from_row: int | None, to_row: int, edge: str, direction: str) -> tuple[Evidence | None, int]:
         """The strongest evidence of a fact, and how many pieces it has."""
         if from_row is None:
             return None, 1
-        source, target = (from_row, hop.row) if hop.direction == "out" else (hop.row, from_row)
+        source, target = (from_row, to_row) if direction == "out" else (to_row, from_row)
         if source == NEW_ROW:
-            fact = self._new_facts.get((str(hop.edge), self._snapshot.entities.key(target)))
+            fact = self._new_facts.get((edge, self._snapshot.entities.key(target)))
             return (None, 1) if fact is None else (fact.strongest, len(fact.evidence))
-        edges = self._snapshot.edges.get(str(hop.edge))
+        edges = self._snapshot.edges.get(edge)
         place = None if edges is None else edges.find(source, target)
         if edges is None or place is None:
             return None, 1
@@ -213,6 +269,39 @@ class Explainer:
             return None
         brands = edges.targets_of(row)
         return self._snapshot.entity_name(int(brands[0])) if len(brands) == 1 else None
+
+
+def _choose(found: Sequence[Found], limit: int) -> list[Found]:
+    """The strongest first, then the strongest of another kind: a second of a kind counts half, a third a quarter.
+
+    Args:
+        found: groups of one score, the strongest first.
+        limit: how many.
+    """
+    left = list(found)
+    chosen: list[Found] = []
+    while left and len(chosen) < limit:
+        kinds = [one.kind for one in chosen]
+        best, most = left[0], 0.0
+        for one in left:
+            if one.contribution <= most:
+                break  # no other can count for more than this one adds
+            worth = one.contribution * ALIKE ** (kinds.count(one.kind) + one.detour)
+            best, most = (one, worth) if worth > most else (best, most)
+        left.remove(best)
+        chosen.append(best)
+    return sorted(chosen, key=lambda one: -one.contribution)
+
+
+def _detours(columns: Columns, asker: Asker) -> NDArray[np.bool_]:
+    """Which paths pass a product that the asker has."""
+    met = columns.tables[1]
+    passing = np.array([any(row in asker.events for row in met(place)) for place in np.unique(columns.between).tolist()], bool)
+    return passing[np.searchsorted(np.unique(columns.between), columns.between)] if len(passing) else np.zeros(len(columns.value), bool)
+
+
+def _rest_of(parts: Parts) -> Rest:
+    return Rest(0.0, parts.text, parts.popularity, parts.latent, parts.baseline)
 
 
 def private_count(count: int | None) -> int | Literal["others"] | None:

@@ -10,10 +10,16 @@ A group claims the sum of its members; members that add little beside the strong
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kg.ontology import Rel
+from recommend.ledger import Kind, Ledger
 from recommend.parts import PathPart
 
 MEMBERS = 20  # of a group at most
@@ -21,55 +27,160 @@ SHARE = 0.1  # of what the strongest member adds, below which another is left ou
 TOLD_ALIKE = 0.34  # the same for a product that is named beside another as being like the candidate: a weak one must not
 TOLD = 6  # starts that are told by name, or counted, with the lead
 
-_DETOUR = ("", "", -3)
-Believed = Callable[[PathPart], bool]
-_Kind = tuple[tuple[str, str, int], ...]
-_Way = tuple[int | None, ...]  # rows of the start and of the products between it and the candidate
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Paths of one or more scores as columns, one place a path.
+
+    Args:
+        slot: int64, which score.
+        kind: int64, place in `kinds`.
+        start: int64, item row of the history product; −1 where there is none.
+        entities, between: int64, place in the tables of the entity rows and the item rows that a path passes.
+        end: int64, item row of the candidate.
+        value: float64, what the path adds.
+        kinds: kinds of edges.
+        tables: entity rows, then item rows, by place.
+        part: the path of a place, with its edges.
+    """
+
+    slot: Ints
+    kind: Ints
+    start: Ints
+    entities: Ints
+    between: Ints
+    end: Ints
+    value: NDArray[np.float64]
+    kinds: Sequence[Kind]
+    tables: tuple[Callable[[int], tuple[int, ...]], Callable[[int], tuple[int, ...]]]
+    part: Callable[[int], PathPart]
+
+    @classmethod
+    def of_paths(cls, paths: Sequence[PathPart]) -> Columns:
+        """The paths of one score."""
+        kinds, entities, between = _Numbers(), _Numbers(), _Numbers()
+        rows = [
+            (
+                kinds.of(tuple([(str(hop.edge), hop.direction, hop.kind) for hop in path.hops])),
+                -1 if path.history_row is None else path.history_row,
+                entities.of(tuple([hop.row for hop in path.hops if hop.kind == "entity"])),
+                between.of(tuple([hop.row for hop in path.hops[:-1] if hop.kind == "item"])),
+                path.hops[-1].row,
+            )
+            for path in paths
+        ]
+        kind, start, passed, met, end = np.array(rows, np.int64).reshape(-1, 5).T
+        value = np.array([path.contribution for path in paths])
+        tables = (entities.known.__getitem__, between.known.__getitem__)
+        return cls(np.zeros(len(paths), np.int64), kind, start, passed, met, end, value, kinds.known, tables, paths.__getitem__)
+
+    @classmethod
+    def of_ledger(cls, ledger: Ledger) -> Columns:
+        """All paths of all scores of a ledger."""
+        kinds = _Numbers()
+        none = np.empty(0, np.int64)
+        columns: list[list[NDArray[Any]]] = [[none] for _ in range(6)] + [[np.empty(0)]]
+        ends = [0]
+        for run in ledger.runs:
+            first = run.kind[0][2] if len(run.kind) > 1 else ""
+            nothing = np.full(len(run.value), -1)
+            passed, met = (run.through if first == kind else nothing for kind in ("entity", "item"))
+            number = np.full(len(run.value), kinds.of(run.kind))
+            parts = (run.slot, number, ledger.starts[run.start], passed, met, ledger.item_rows[run.slot], run.value)
+            for column, part in zip(columns, parts, strict=True):
+                column.append(part)
+            ends.append(ends[-1] + len(run.value))
+        borders = np.array(ends)
+
+        def path(place: int) -> PathPart:
+            at = int(np.searchsorted(borders, place, side="right")) - 1
+            return ledger.path(ledger.runs[at], place - ends[at])
+
+        slot, kind, start, passed, met, end, value = (np.concatenate(column) for column in columns)
+        return cls(slot, kind, start, passed, met, end, value, kinds.known, (_alone, _alone), path)
+
+
+def _alone(row: int) -> tuple[int, ...]:
+    return () if row < 0 else (row,)
+
+
+class _Numbers:
+    """Numbers values in the order in which they come."""
+
+    def __init__(self) -> None:
+        self.known: list[Any] = []
+        self._places: dict[Any, int] = {}
+
+    def of(self, value: Any) -> int:
+        if value not in self._places:
+            self._places[value] = len(self.known)
+            self.known.append(value)
+        return self._places[value]
+
+
 class Member:
     """One path, whichever views found it.
 
     Args:
+        columns: where it is from.
+        places: one a view, the strongest first.
         contribution: of all views together.
-        parts: one a view; the strongest first.
     """
 
-    contribution: float
-    parts: tuple[PathPart, ...]
+    def __init__(self, columns: Columns, places: Sequence[int], contribution: float) -> None:
+        self._columns, self._places, self.contribution = columns, places, contribution
 
-    @property
+    @cached_property
+    def parts(self) -> tuple[PathPart, ...]:
+        """One a view; the strongest first."""
+        return tuple(self._columns.part(place) for place in self._places)
+
+    @cached_property
     def lead(self) -> PathPart:
         """The part of the view that adds most."""
-        return self.parts[0]
+        return self._columns.part(self._places[0])
 
     @property
     def start(self) -> int | None:
         """Item row of the history product."""
-        return self.parts[0].history_row
+        row = int(self._columns.start[self._places[0]])
+        return None if row < 0 else row
+
+    @property
+    def between(self) -> tuple[int, ...]:
+        """Item rows on its way."""
+        return self._columns.tables[1](int(self._columns.between[self._places[0]]))
 
     def words(self, place: int) -> tuple[str, ...]:
         """Words of one hop, whichever view names them."""
         return max((part.hops[place].words for part in self.parts), key=len)
 
 
-@dataclass(frozen=True, slots=True)
 class Group:
     """Members that make one shown path.
 
     Args:
-        told: the lead, and those that differ from it only in where they start; strongest first.
-        more: the others.
-        contribution: what all members add.
+        members: all of them, the strongest first.
+        relations: of the edges.
+        detour: whether it passes a product that the asker has; the shorter way from there says more.
     """
 
-    told: tuple[Member, ...]
-    more: tuple[Member, ...] = ()
-    contribution: float = field(init=False)
+    def __init__(self, members: Sequence[Member], relations: tuple[str, ...], detour: bool = False) -> None:
+        self._members, self.kind, self.detour = members, relations, detour
+        self.contribution = math.fsum(member.contribution for member in members)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "contribution", math.fsum(member.contribution for member in self.members))
+    @cached_property
+    def told(self) -> tuple[Member, ...]:
+        """The lead, and those that differ from it only in where they start; strongest first."""
+        return tuple(_told(self._members, self.kind))
+
+    @cached_property
+    def more(self) -> tuple[Member, ...]:
+        """The others."""
+        return tuple(member for member in self._members if not any(member is other for other in self.told))
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -79,84 +190,132 @@ class Group:
     @property
     def lead(self) -> PathPart:
         """The part that the path is drawn from."""
-        return self.told[0].lead
-
-    @property
-    def kind(self) -> tuple[str, ...]:
-        """Relations of the edges."""
-        return tuple(hop.edge for hop in self.lead.hops)
+        return self._members[0].lead
 
     def words(self, place: int) -> tuple[str, ...]:
         """Words of one hop; of the first, those that carry it from every start that is told."""
-        first = self.told[0].words(place)
-        if place:
-            return first
-        others = [set(member.words(0)) for member in self.told[1:]]
-        return tuple(word for word in first if all(word in words for words in others))
+        return shared_words(self.told, place)
+
+
+def shared_words(told: Sequence[Member], place: int) -> tuple[str, ...]:
+    """Words of one hop of the first member; of its first hop, those that all members have."""
+    first = told[0].words(place)
+    if place:
+        return first
+    others = [set(member.words(0)) for member in told[1:]]
+    return tuple(word for word in first if all(word in words for words in others))
 
 
 def single(part: PathPart) -> Group:
     """A part as a group of its own."""
-    return Group((Member(part.contribution, (part,)),))
-
-
-def merged(parts: Iterable[PathPart], believed: Believed = lambda part: True, owned: Container[int] = ()) -> list[Group]:
-    """Parts as groups; a way through a product that the asker has (a detour: the shorter way from there says more) stands apart.
-
-    Args:
-        parts: of one score.
-        believed: whether every fact of a path is certain enough to be told; others are in no group.
-        owned: item rows that the asker has.
-    """
-    kinds: dict[_Kind, dict[_Way, list[PathPart]]] = {}
-    for part in parts:
-        kind: _Kind = tuple([(hop.edge, hop.direction, hop.row if hop.kind == "entity" else -2) for hop in part.hops])
-        way = (part.history_row, *[hop.row for hop in part.hops[:-1]])
-        if len(part.hops) > 1 and is_detour(part, owned):
-            kind = (*kind, _DETOUR)
-        kinds.setdefault(kind, {}).setdefault(way, []).append(part)
-    return [group for ways in kinds.values() for group in _group(list(ways.values()), believed)]
+    member = Member(Columns.of_paths([part]), [0], part.contribution)
+    return Group([member], tuple(str(hop.edge) for hop in part.hops))
 
 
 def ways(parts: Iterable[PathPart]) -> list[Member]:
     """Paths of the same edges and nodes as one, whichever views found them; the strongest first."""
-    found: dict[tuple[int | None, tuple[tuple[str, str, int], ...]], list[PathPart]] = {}
-    for part in parts:
-        found.setdefault((part.history_row, tuple([(str(hop.edge), hop.direction, hop.row) for hop in part.hops])), []).append(part)
-    made = [Member(math.fsum(p.contribution for p in same), tuple(sorted(same, key=lambda p: -p.contribution))) for same in found.values()]
+    columns = Columns.of_paths(list(parts))
+    found = _Ways(columns, np.zeros(len(columns.value), bool))
+    made = [found.member(way) for way in range(len(found.value))]
     return sorted(made, key=lambda member: -member.contribution)
 
 
-def is_detour(part: PathPart, owned: Container[int]) -> bool:
-    """Whether a path passes a product that the asker has."""
-    return any(hop.kind == "item" and hop.row in owned for hop in part.hops[:-1])
+class _Ways:
+    """Places of columns in order of score, kind, entities, detour, start and products between; equal ones are one way."""
+
+    def __init__(self, columns: Columns, detour: Mask) -> None:
+        self._columns = columns
+        keys = (columns.slot, columns.kind, columns.entities, detour, columns.start, columns.between)
+        self.order = np.lexsort(keys[::-1])
+        ordered = [key[self.order] for key in keys]
+        new_group, new_way = (_borders(some) for some in (ordered[:4], ordered))
+        self.starts = np.flatnonzero(new_way)
+        self.ends = np.append(self.starts[1:], len(self.order))
+        self.group = np.cumsum(new_group)[self.starts] - 1 if len(self.starts) else np.empty(0, np.int64)
+        self.value = np.add.reduceat(columns.value[self.order], self.starts) if len(self.starts) else np.empty(0)
+        self.first = self.order[self.starts]
+
+    def member(self, way: int) -> Member:
+        found = self.order[self.starts[way] : self.ends[way]].tolist()
+        values = self._columns.value
+        found.sort(key=lambda place: -values[place])
+        return Member(self._columns, found, math.fsum(values[place] for place in found))
 
 
-def _group(ways: Sequence[list[PathPart]], believed: Believed) -> Iterator[Group]:
-    sums = [parts[0].contribution if len(parts) == 1 else math.fsum(part.contribution for part in parts) for parts in ways]
-    order = sorted((place for place, value in enumerate(sums) if value > 0), key=lambda place: -sums[place])
-    kept: list[Member] = []
-    for place in order:
-        if len(kept) == MEMBERS or (kept and sums[place] < SHARE * kept[0].contribution):
-            break
-        if believed(ways[place][0]):
-            parts = sorted(ways[place], key=lambda part: -part.contribution)
-            kept.append(Member(sums[place], tuple(parts)))
-    if kept:
-        told = _told(kept)
-        yield Group(tuple(told), tuple(member for member in kept if member not in told))
+def _borders(keys: Sequence[NDArray[Any]]) -> Mask:
+    """Where one of some ordered columns changes."""
+    changes = np.zeros(len(keys[0]), bool)
+    if len(changes):
+        changes[0] = True
+        for key in keys:
+            changes[1:] |= key[1:] != key[:-1]
+    return changes
 
 
-def _told(kept: Sequence[Member]) -> list[Member]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A group that nobody has looked at yet.
+
+    Args:
+        contribution: what its members add.
+        kind: relations of the edges.
+        detour: whether it passes a product that the asker has.
+        group: makes it.
+    """
+
+    contribution: float
+    kind: tuple[str, ...]
+    detour: bool
+    group: Callable[[], Group]
+
+
+def merged(columns: Columns, size: int, believed: Mask, detour: Mask) -> list[list[Found]]:
+    """Parts of each score as groups, the strongest first.
+
+    Args:
+        columns: paths.
+        size: how many scores.
+        believed: bool, which paths are certain enough to be told; others are in no group.
+        detour: bool, which pass a product that the asker has: the shorter way from there says more, so they stand apart.
+
+    Returns:
+        For each score its groups.
+    """
+    ways = _Ways(columns, detour)
+    kept = np.flatnonzero((ways.value > 0) & believed[ways.first])
+    kept = kept[np.lexsort((-ways.value[kept], ways.group[kept]))]
+    new = _borders([ways.group[kept]])
+    starts = np.flatnonzero(new)
+    number = np.cumsum(new) - 1
+    rank = np.arange(len(kept)) - starts[number]
+    strong = (rank < MEMBERS) & (ways.value[kept] >= SHARE * ways.value[kept[starts]][number])
+    kept, number = kept[strong], number[strong]
+    total = np.bincount(number, ways.value[kept], len(starts))
+    borders = np.searchsorted(number, np.arange(len(starts) + 1)).tolist()
+    first = ways.first[kept[borders[:-1]]] if len(starts) else np.empty(0, np.int64)
+    relations = [tuple([edge for edge, _, _ in kind]) for kind in columns.kinds]
+    slots, kinds, passes = columns.slot[first].tolist(), columns.kind[first].tolist(), detour[first].tolist()
+    made: list[list[Found]] = [[] for _ in range(size)]
+    for at in np.argsort(-total, kind="stable").tolist():
+        some, kind, passing = kept[borders[at] : borders[at + 1]].tolist(), relations[kinds[at]], passes[at]
+
+        def group(some: list[int] = some, kind: tuple[str, ...] = kind, passing: bool = passing) -> Group:
+            return Group([ways.member(way) for way in some], kind, passing)
+
+        made[slots[at]].append(Found(float(total[at]), kind, passing, group))
+    return made
+
+
+def _told(kept: Sequence[Member], relations: tuple[str, ...]) -> list[Member]:
     """The lead and those that can be told in the same breath."""
     lead = kept[0]
-    between = [hop.row for hop in lead.lead.hops[:-1]]
-    same = [member for member in kept if [hop.row for hop in member.lead.hops[:-1]] == between][:TOLD]
-    if lead.lead.hops[0].edge != Rel.SIMILAR_TEXT:
+    same = [member for member in kept if member.between == lead.between][:TOLD]
+    if relations[0] != Rel.SIMILAR_TEXT:
         return same
     # One is told to be like the candidate: others stand beside it when they are so too, and by the same words.
     words = set(lead.words(0))
-    close = [m for m in same if m.contribution >= TOLD_ALIKE * lead.contribution and (words & set(m.words(0)) or not words)]
-    while len(close) > 1 and words and not Group(tuple(close)).words(0):
+    least = TOLD_ALIKE * lead.contribution
+    close = [lead, *(m for m in same[1:] if m.contribution >= least and (words & set(m.words(0)) or not words))]
+    while len(close) > 1 and words and not shared_words(close, 0):
         close.pop()
     return close

@@ -20,7 +20,7 @@ from kg.ontology import Rel
 from kg.snapshot import GraphSnapshot
 from recommend.parts import Parts, PathPart
 from recommend.profile import KNOWN_FROM, Branch, Profile, profile_of_events, profile_of_items
-from recommend.views.base import Candidate, Values, View
+from recommend.views.base import Candidate, LatentView, Values, View
 from recommend.views.facts import view_name
 from recommend.views.gnn import GnnView
 from recommend.weights import BranchWeights, Weights
@@ -116,7 +116,7 @@ class Scorer:
             return self.popularity.copy()
         weights = self.weights.branch(profile.branch)
         amounts = profile.weights.astype(np.float64)
-        total = self._item_terms(weights)
+        total = self.item_terms(weights)
         rough = None
         for name, view in self.views.items():
             scale = self._scale(weights, name)
@@ -135,13 +135,14 @@ class Scorer:
         seen, unseen = weights.of(view, True), weights.of(view, False)
         return np.where(self.seen, seen, unseen) if seen or unseen else None
 
-    def _item_terms(self, weights: BranchWeights) -> Values:
+    def item_terms(self, weights: BranchWeights) -> Values:
+        """What each product gets whoever asks, for being popular or new (float64 [n_items])."""
         return weights.popularity * self.popularity + np.where(self.seen, 0.0, weights.newness)
 
     def block(self, profiles: sp.csr_array, branch: Branch) -> NDArray[np.float32]:
         """Scores of many profiles of one branch (CSR [b, n_items] → float32 [b, n_items]), for evaluation and batches."""
         weights = self.weights.branch(branch)
-        total = np.repeat(self._item_terms(weights).astype(np.float32)[None, :], profiles.shape[0], axis=0)
+        total = np.repeat(self.item_terms(weights).astype(np.float32)[None, :], profiles.shape[0], axis=0)
         for name, view in self.views.items():
             scale = self._scale(weights, name)
             if scale is not None:
@@ -155,7 +156,7 @@ class Scorer:
         if not len(profile.item_rows) or profile.branch is Branch.POPULAR:
             return Parts((), 0.0, float(self.popularity[item_row]), 0.0, 0.0)
         seen = bool(self.seen[item_row])
-        own = float(self._item_terms(self.weights.branch(profile.branch))[item_row])
+        own = float(self.item_terms(self.weights.branch(profile.branch))[item_row])
         return self.parts_of(profile, Candidate(item_row), seen, own)
 
     def parts_of(self, profile: Profile, candidate: Candidate, seen: bool, own: float) -> Parts:
@@ -171,7 +172,7 @@ class Scorer:
                 factor = weight * amount
                 found = self._paths_of(view, row, candidate, factor, profile.branch)
                 paths += found
-                if isinstance(view, GnnView):
+                if isinstance(view, LatentView):
                     mean = factor * view.mean(row, seen)
                     baseline += mean
                     latent += factor * view.total(row, candidate) - mean - sum(path.contribution for path in found)
@@ -180,7 +181,7 @@ class Scorer:
     def _paths_of(self, view: View, row: int, candidate: Candidate, factor: float, branch: Branch) -> list[PathPart]:
         start = None if branch is Branch.SIMILAR else row
         return [
-            PathPart(_path_view(view, str(path.relation)), path.relation, factor * path.value, start, path.hops)
+            PathPart(path_view(view, str(path.relation)), path.relation, factor * path.value, start, path.hops)
             for path in view.paths(row, candidate)
         ]
 
@@ -204,8 +205,8 @@ class TextVectors:
     encode: Callable[[str], NDArray[np.float32]]
 
 
-def _path_view(view: View, relation: str) -> str:
-    """The GNN's paths say which pair of components they are: "gnn_text", "gnn_brand"."""
+def path_view(view: View, relation: str) -> str:
+    """Name of the view that a path is of; the GNN's paths say which pair of components they are: "gnn_text", "gnn_brand"."""
     if not isinstance(view, GnnView):
         return view.name
     return "gnn_text" if relation == Rel.SIMILAR_TEXT else f"gnn_{view_name(relation)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from recommend.bundle import load
 from recommend.coldstart import Question, people_of, question
 from recommend.explain import PRIVATE_BELOW, Asker, Explainer
 from recommend.filters import Mask, ProductFilter
+from recommend.ledger import Ledger
 from recommend.new_product import new_product
 from recommend.request import Request
 from recommend.result import Answer, Explanation, NewProductAnswer, Recommendation
@@ -128,7 +129,10 @@ class Recommender:
         allowed, notes = limits or self.allowed(request)
         asked = question(request, self.scorer)
         rows = self.best(asked.scored, allowed, asked.owned, request, asked.only_matches)
-        items = tuple(self._item(rank, row, asked, request) for rank, row in enumerate(rows, start=1))
+        items = tuple(
+            self.recommendation(rank, row, why)
+            for rank, (row, why) in enumerate(zip(rows, self._why(rows, asked, request), strict=True), 1)
+        )
         return Answer(request, asked.branch, asked.fallback, self.scorer.digest, self.snapshot.digest, items, notes)
 
     def _answer_new(self, product: Product, request: Request) -> NewProductAnswer:
@@ -160,11 +164,16 @@ class Recommender:
         """What is allowed but for what the asker has, and for its twins in title."""
         return allowed & ~self._filter.twins(owned) if len(owned) else allowed.copy()
 
-    def _item(self, rank: int, row: int, asked: Question, request: Request, explainer: Explainer | None = None) -> Recommendation:
-        explanation = (explainer or self._explainer).explain(
-            asked.scored.parts(row), asked.asker, request.explain, request.all_paths, request.lang, lambda: self._people(row)
-        )
-        return self.recommendation(rank, row, explanation)
+    def _why(self, rows: Sequence[int], asked: Question, request: Request) -> list[Explanation]:
+        """The explanations of a list; those of one history at once."""
+        if asked.profile is None or request.all_paths:
+            return [self._explained(row, asked, request, self._explainer) for row in rows]
+        ledger = Ledger(self.scorer, asked.profile, np.array(rows, np.int32))
+        return self._explainer.explain_all(ledger, asked.asker, request.explain, request.lang, self._people)
+
+    def _explained(self, row: int, asked: Question, request: Request, explainer: Explainer) -> Explanation:
+        parts = asked.scored.parts(row)
+        return explainer.explain(parts, asked.asker, request.explain, request.all_paths, request.lang, lambda: self._people(row))
 
     def recommendation(self, rank: int, row: int, explanation: Explanation) -> Recommendation:
         """A product of the graph as an item of an answer."""
@@ -198,8 +207,9 @@ class Recommender:
         from recommend.evidence import AllEvidence
 
         evidence = None if self.workspace is None else AllEvidence(self.workspace)
-        item_ = self._item(rank, row, asked, request, Explainer(self.snapshot, all_evidence=evidence))
-        return Answer(request, asked.branch, asked.fallback, self.scorer.digest, self.snapshot.digest, (item_,), (*notes, *why))
+        told = self._explained(row, asked, request, Explainer(self.snapshot, all_evidence=evidence))
+        shown = (self.recommendation(rank, row, told),)
+        return Answer(request, asked.branch, asked.fallback, self.scorer.digest, self.snapshot.digest, shown, (*notes, *why))
 
     def why_not(self, answer: Answer) -> WhyNot:
         """Why the one item of an explanation is not among the first k of its request."""

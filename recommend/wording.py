@@ -120,7 +120,7 @@ class Wording:
         if share[0] >= MAINLY:
             first = self._sentence(self._say.mainly, self._clauses(told[0], self._say.mainly_then))
         else:
-            first = self.path(told[0])
+            first = told[0].reason or self.path(told[0])
         if len(told) > 1 and share[1] >= ALSO:
             gap = "" if self.lang == "zh" else " "
             return first + gap + self._sentence(self._say.also, self._clauses(told[1], self._say.after_opening))

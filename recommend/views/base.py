@@ -86,7 +86,7 @@ class RawPath:
 
 
 class View(Protocol):
-    """An operator view(j, i) ≥ 0 from a history product j to a candidate i, with `view(j, i) == Σ paths(j, i).value`."""
+    """An operator view(j, i) from a history product j to a candidate i, with `view(j, i) == Σ paths(j, i).value` (see `LatentView`)."""
 
     @property
     def name(self) -> str:
@@ -112,6 +112,18 @@ class View(Protocol):
     def arrays(self) -> Arrays:
         """What it is made of, for a bundle."""
         ...
+
+
+class LatentView:
+    """A view of which a part, or all, has no path: `view(j, i) == mean(j) + Σ paths + latent`."""
+
+    def total(self, history_row: int, candidate: Candidate) -> float:
+        """view(j, i) of one pair in float64."""
+        raise NotImplementedError
+
+    def mean(self, history_row: int, known: bool) -> float:
+        """What the mean candidate gets of it, by whether it has events; 0 for a sparse view."""
+        return 0.0
 
 
 class SparseView:

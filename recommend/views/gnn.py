@@ -23,7 +23,7 @@ from gnn.inductive import NewProducts
 from kg.ontology import Rel
 from recommend.arrays import Arrays
 from recommend.parts import Hop
-from recommend.views.base import NEW_ROW, Candidate, RawPath, Rows, Values
+from recommend.views.base import NEW_ROW, Candidate, LatentView, RawPath, Rows, Values
 from recommend.views.facts import shared_entity
 from recommend.views.similar import similar_hop
 from recommend.words import CatalogueWords
@@ -31,7 +31,7 @@ from recommend.words import CatalogueWords
 _BLOCK = 4096
 
 
-class GnnView:
+class GnnView(LatentView):
     """⟨q_j, v_i⟩.
 
     Args:
@@ -114,7 +114,7 @@ class GnnView:
         """The paths that can be named; what they leave of `total − mean` is latent."""
         text = self._text_term(history_row, candidate)
         if text:
-            yield RawPath(Rel.SIMILAR_TEXT, (self._hop(history_row, candidate),), text)
+            yield RawPath(Rel.SIMILAR_TEXT, (self.text_hop(history_row, candidate),), text)
         own = self.entity_terms("source", history_row)
         others = self._entity_terms_of(candidate)
         for relation, entity_row in sorted(own.keys() & others.keys()):
@@ -143,7 +143,8 @@ class GnnView:
             self._last = candidate, candidate.entity_terms if new else self.entity_terms("target", candidate.row)
         return self._last[1]
 
-    def _hop(self, history_row: int, candidate: Candidate) -> Hop:
+    def text_hop(self, history_row: int, candidate: Candidate) -> Hop:
+        """The edge `SIMILAR_TEXT` of a pair, with its words where words are known."""
         if self.words is None:
             return Hop(Rel.SIMILAR_TEXT, "out", "item", candidate.row, derived=True)
         return similar_hop(self.words, history_row, candidate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from kg.model import Entity, Evidence, Fact, Product
 from kg.ontology import Label, Rel, relation
 from kg.testing import snapshot_of
-from recommend.explain import Asker, Explainer, merged, private_count
+from recommend.explain import Asker, Explainer, private_count
+from recommend.merge import Columns, merged
 from recommend.parts import Hop, Parts, PathPart
 from recommend.result import Edge, Node, Rest, printed
 from recommend.views.base import NEW_ROW
@@ -99,7 +101,10 @@ def test_the_printed_numbers_sum_to_the_printed_score(paths: list[PathPart], lat
 
 @given(_PARTS)
 def test_a_merged_path_claims_the_sum_of_its_members_and_no_part_is_in_two(paths: list[PathPart]) -> None:
-    groups = merged(paths)
+    yes = np.ones(len(paths), bool)
+    (found,) = merged(Columns.of_paths(paths), 1, yes, ~yes)
+    groups = [one.group() for one in found]
+    assert [one.contribution for one in found] == pytest.approx([group.contribution for group in groups])
     held = [part for group in groups for member in group.members for part in member.parts]
     assert len(held) == len({id(part) for part in held})
     for group in groups:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from kg.model import Product
 from kg.ontology import Rel
 from kg.testing import snapshot_of, stated
+from recommend.ledger import Ledger
 from recommend.new_product import new_product
 from recommend.profile import Branch, Profile
 from recommend.query import query
@@ -183,3 +184,26 @@ def test_a_branch_without_weights_is_refused():
         Weights({}).branch(Branch.KNOWN)
     with pytest.raises(StateError, match="not finite"):
         BranchWeights({"gnn": float("nan")}, {})
+
+
+@RANDOM
+@given(graphs(), st.integers(0, 1000))
+def test_the_columns_of_a_list_say_what_the_parts_say(snapshot, seed):
+    scorer = scorer_of(snapshot, seed)
+    rows = np.random.default_rng(seed).permutation(snapshot.n_items).astype(np.int32)
+    profiles = [scorer.user_profile(user_row) for user_row in range(snapshot.n_users)]
+    for profile in (*profiles, scorer.similar(0), scorer.session_profile([0, snapshot.n_items - 1])):
+        ledger = Ledger(scorer, profile, rows)
+        for slot, row in enumerate(rows.tolist()):
+            ours, theirs = ledger.parts(slot), scorer.parts(profile, row)
+            for name in ("text", "popularity", "latent", "baseline"):
+                assert abs(getattr(ours, name) - getattr(theirs, name)) <= 1e-9
+            assert _by_path(ours) == pytest.approx(_by_path(theirs), abs=1e-12)
+
+
+def _by_path(parts):
+    found = {}
+    for path in parts.paths:
+        key = (path.view, str(path.relation), path.history_row, path.hops)
+        found[key] = found.get(key, 0.0) + path.contribution
+    return {key: value for key, value in found.items() if abs(value) > 1e-12}
