@@ -37,6 +37,6 @@ def category_tree(named: Iterable[tuple[str, str]]) -> list[tuple[Entity, Relati
 
 
 def category_paths(evidence: pa.Table) -> list[tuple[str, str]]:
-    """Distinct (entity key, quoted path) of `IN_CATEGORY` evidence whose text is a path."""
+    """Distinct (entity key, quoted path) of `IN_CATEGORY` evidence whose text is a path, sorted."""
     pairs = evidence.select(["target_key", "text"]).group_by(["target_key", "text"], use_threads=False).aggregate([])
-    return [(r["target_key"], r["text"]) for r in pairs.to_pylist() if SEPARATOR.strip() in r["text"]]
+    return sorted((r["target_key"], r["text"]) for r in pairs.to_pylist() if SEPARATOR.strip() in r["text"])

@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 from kg.align import group_ids
 from kg.errors import InputError
 from kg.ontology import EVENT_RELATIONS, Rel
-from kg.tables import GraphTables
 
 EVENT_EDGE_SCHEMA = pa.schema(
     [
@@ -23,19 +22,23 @@ EVENT_EDGE_SCHEMA = pa.schema(
 )
 
 
-def event_edges(tables: GraphTables) -> dict[str, pa.Table]:
+def event_edges(events: pa.Table, timed: bool) -> dict[str, pa.Table]:
     """Edges by relation (`EVENT_EDGE_SCHEMA`, sorted by user and product), one for each pair that has such an event.
+
+    Args:
+        events: as `kg.tables.events_table` leaves them.
+        timed: whether their times are moments.
 
     Raises:
         InputError: an event has a kind that no relation stands for.
     """
     found = {}
-    kind = tables.events.column("kind")
+    kind = events.column("kind")
     for name in sorted(pc.unique(kind).to_pylist()):
         if name not in EVENT_RELATIONS:
             raise InputError(f"Events of kind {name!r} have no relation.", f"Known kinds: {', '.join(EVENT_RELATIONS)}.")
         relation = EVENT_RELATIONS[name]
-        found[str(relation)] = _counted(tables.events.filter(pc.equal(kind, name)), tables.timed, relation is Rel.RATED)
+        found[str(relation)] = _counted(events.filter(pc.equal(kind, name)), timed, relation is Rel.RATED)
     return found
 
 

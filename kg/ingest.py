@@ -6,29 +6,30 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from kg.align import Changes
+from kg.column_facts import column_facts
 from kg.config import CatalogueSource, EventsSource, TriplesSource
+from kg.delta import delta
 from kg.digest import digest_json
 from kg.errors import InputError
-from kg.event_edges import event_edges
 from kg.learned import Relearn, keep_teaching, learned_source, teaching
-from kg.merge import CATALOGUE, TREE, TRIPLES, Incoming, compare, merge
+from kg.merge import CATALOGUE, TREE, TRIPLES, Incoming, compare, merge, merged_products
 from kg.model import Product
-from kg.ontology import Label
 from kg.progress import SILENT, Progress
 from kg.rejects import Rejects
 from kg.staged import FactSource, FactSourceFactory, Staging
-from kg.tables import GraphTables, content_digest, evidence_tables, products_of, products_table
-from kg.truth import Truth
+from kg.tables import PRODUCT_SCHEMA, GraphTables, content_digest, evidence_tables, products_table
+from kg.truth import PRODUCTS, Truth
 from kg.workspace import Workspace
 
 T = TypeVar("T")
-__all__ = ["FactSource", "FactSourceFactory", "IngestOptions", "IngestReport", "graph_counts", "ingest"]
+__all__ = ["FactSource", "FactSourceFactory", "IngestOptions", "IngestReport", "ingest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,8 @@ class _Ingest:
     """One ingest, stage by stage."""
 
     def __init__(self, workspace: Workspace, options: IngestOptions, progress: Progress, rejects: Rejects, kept: bool) -> None:
-        self.truth = Truth(workspace.graph)
+        self.truth = Truth(workspace.graph, ontology_may_change=True)
+        self.ontology = self.truth.ontology
         self.options = options
         self.progress = progress
         self.rejects = rejects
@@ -149,18 +151,53 @@ class _Ingest:
         fact_source: FactSource | FactSourceFactory | None,
         price_parser: Any,
     ) -> IngestReport:
-        old = self._timed("loading the graph", lambda: self.truth.tables() if self.truth.exists else GraphTables.empty())
         products = self._timed("reading the catalogue", lambda: self._products(catalogue, price_parser))
-        source = self._source(fact_source, old, products)
-        incoming = self._incoming(old, products, source, events, triples)
+        table = None if products is None else products_table(products)
+        source = self._source(fact_source, table)
+        incoming = self._incoming(products, table, source, events, triples)
         run = _run_digest(incoming, source, self.options)
+
+        def record(changes: Changes) -> dict[str, Any]:
+            return self._record(run, source, changes, [catalogue, events, *triples])
+
+        found = self._small(incoming, run, record) or self._whole(incoming, run, record)
+        if not self.options.dry_run:
+            self.staging.sweep()
+        return found
+
+    def _small(self, incoming: Incoming, run: str, record: Callable[[Changes], dict[str, Any]]) -> IngestReport | None:
+        """The ingest as a change of the truth; None where it is too large for that, or reaches too far."""
+        if self.options.prune or self.options.move_bands:
+            return None
+        found = self._timed("merging the change", lambda: delta(self.truth, self._held, incoming, run))
+        if found is None:
+            return None
+        parts, digest = 0, self.truth.digest
+        if found.tables and self.options.dry_run:
+            digest = self.truth.digest_after(found.tables)
+        elif found.tables:
+            done = self._timed(
+                "writing the change", lambda: self.truth.patch(found.tables, found.nodes, found.edges, record(found.changes))
+            )
+            parts, digest = done.parts_written, done.digest
+        return self._report(digest, found.nodes, found.edges, found.changes, parts)
+
+    def _whole(self, incoming: Incoming, run: str, record: Callable[[Changes], dict[str, Any]]) -> IngestReport:
+        """The ingest as a whole new graph."""
+        old = self._timed("loading the graph", lambda: self.truth.tables() if self.truth.exists else GraphTables.empty())
         new = self._timed("merging", lambda: merge(old, incoming, self.options.prune, self.options.move_bands, run))
         changes = self._timed("comparing", lambda: compare(old, new))
-        record = self._record(run, source, changes, [catalogue, events, *triples])
-        written, digest = self._timed("writing the graph", lambda: self._write(new, record))
-        nodes, edges = graph_counts(new)
+        parts = 0
+        if self.options.dry_run:
+            digest = self._timed("comparing", lambda: self.truth.digest_of(new))
+        else:
+            written = self._timed("writing the graph", lambda: self.truth.write(new, record(changes)))
+            parts, digest = written.parts_written, written.digest
+        return self._report(digest, *new.counts(), changes, parts)
+
+    def _report(self, digest: str, nodes: Mapping[str, int], edges: Mapping[str, int], changes: Changes, parts: int) -> IngestReport:
         seconds = time.perf_counter() - self.started
-        return IngestReport(digest, nodes, edges, changes, self.rejects.count, dict(self.rejects.reasons), written, seconds, self.stages)
+        return IngestReport(digest, nodes, edges, changes, self.rejects.count, dict(self.rejects.reasons), parts, seconds, self.stages)
 
     def _timed(self, stage: str, work: Callable[[], T]) -> T:
         started = time.perf_counter()
@@ -175,18 +212,16 @@ class _Ingest:
 
         return list(read_catalogue(catalogue.files, catalogue, self.rejects, self.progress, price_parser=price_parser))
 
-    def _all_products(self, old: GraphTables, products: list[Product] | None) -> list[Product]:
-        if products is None:
-            return []
-        if self.options.prune or not old.products.num_rows:
-            return products
-        given = {product.key for product in products}
-        return products + [product for product in products_of(old.products) if product.key not in given]
+    @cached_property
+    def _held(self) -> pa.Table:
+        """The catalogue that is there, in no order."""
+        return self.truth.glance(PRODUCTS, PRODUCT_SCHEMA) if self.truth.exists else PRODUCT_SCHEMA.empty_table()
 
-    def _source(self, given: FactSource | FactSourceFactory | None, old: GraphTables, products: list[Product] | None) -> FactSource | None:
+    def _source(self, given: FactSource | FactSourceFactory | None, products: pa.Table | None) -> FactSource | None:
         if given is None or isinstance(given, FactSource):
             return given
-        found = teaching(self.learned, self._all_products(old, products), self.options.relearn, self.options.relearn_after)
+        catalogue = PRODUCT_SCHEMA.empty_table() if products is None else merged_products(self._held, products, self.options.prune)
+        found = teaching(self.learned, catalogue, self.options.relearn, self.options.relearn_after)
         if found.changed:
             self.progress.note(
                 f"The extractor goes on with what it learned earlier; {found.changed:.1%} of the catalogue changed since"
@@ -198,21 +233,22 @@ class _Ingest:
 
     def _incoming(
         self,
-        old: GraphTables,
         products: list[Product] | None,
+        table: pa.Table | None,
         source: FactSource | None,
         events: EventsSource | None,
         triples: Sequence[TriplesSource],
     ) -> Incoming:
-        known = set() if self.options.prune and products is not None else set(old.product_keys.to_pylist())
+        known = set() if self.options.prune and products is not None else set(self._held.column("key").to_pylist())
         known |= {product.key for product in products or ()}
-        table = None if products is None else products_table(products)
         facts: Mapping[str, pa.Table] = {}
         tree: Mapping[str, pa.Table] = {}
+        stated_by_columns = column_facts(products or (), self.ontology)
         if source is not None and products is not None and table is not None:
             read = self._timed("reading attributes", lambda: self.staging.extract(products, source, CATALOGUE, self.progress))
             facts, table = read[0], _with_quantities(table, read[1])
             tree = self.staging.tree(source, TREE)
+        facts = {**facts, **evidence_tables(stated_by_columns, CATALOGUE)}
         stated = self._timed("reading triples", lambda: self._triples(triples, known))
         logs = self._timed("reading events", lambda: self._events(events, known))
         timed = _timed_tables(logs)
@@ -234,13 +270,6 @@ class _Ingest:
 
         # File by file: an event that stands in two files is one event, one that stands twice in a file happened twice.
         return [read_events([file], events, self.rejects, known, self.progress) for file in events.files]
-
-    def _write(self, new: GraphTables, record: dict[str, Any]) -> tuple[int, str]:
-        if self.options.dry_run:
-            return 0, Truth.digest_of(new)
-        written = self.truth.write(new, record)
-        self.staging.sweep()
-        return written.parts_written, written.digest
 
     def _record(
         self,
@@ -301,11 +330,3 @@ def _file_digest(path: str) -> str | None:
 
     with Path(path).open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-
-
-def graph_counts(tables: GraphTables) -> tuple[dict[str, int], dict[str, int]]:
-    """How many nodes by label and edges by relation, events as the edges that they make."""
-    nodes = {str(Label.PRODUCT): tables.products.num_rows, str(Label.USER): tables.users.num_rows}
-    nodes |= {str(label): table.num_rows for label, table in tables.entities.items()}
-    edges = {name: table.num_rows for name, table in {**event_edges(tables), **tables.edges}.items()}
-    return ({name: n for name, n in nodes.items() if n}, dict(sorted(edges.items())))

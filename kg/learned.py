@@ -24,7 +24,7 @@ from kg.digest import digest_json
 from kg.model import Product
 from kg.progress import SILENT, Progress
 from kg.staged import FactSource, FactSourceFactory, LearnedSource
-from kg.tables import PRODUCT_SCHEMA, content_digest, products_of, products_table
+from kg.tables import PRODUCT_SCHEMA, content_digest, products_of
 
 Relearn = Literal["auto", "always", "never"]
 _FILE = "products.parquet"
@@ -60,16 +60,15 @@ class Teaching:
     changed: float
 
 
-def teaching(folder: Path | None, products: Sequence[Product], relearn: Relearn, after: float) -> Teaching:
+def teaching(folder: Path | None, now: pa.Table, relearn: Relearn, after: float) -> Teaching:
     """Which catalogue to learn from.
 
     Args:
         folder: `cache/learned`; None keeps nothing.
-        products: the whole catalogue as it is now.
+        now: the whole catalogue as it is (`PRODUCT_SCHEMA`).
         relearn: "always" from this one; "never" from another than the kept one; "auto" by how much has changed.
         after: with "auto", the share of changed products above which it learns again.
     """
-    now = products_table(products)
     kept = _kept(folder) if relearn != "always" else None
     if kept is None:
         return Teaching(now, True, 0.0)

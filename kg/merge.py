@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from kg.align import Changes, align, changes, equal_rows, group_ids
 from kg.categories import category_paths, category_tree
 from kg.errors import InputError
-from kg.event_edges import event_edges
 from kg.ontology import RELATIONS, Family, Rel, relation
 from kg.price_bands import ORIGIN as BANDS
 from kg.price_bands import band_evidence, lay_bands
@@ -21,6 +20,7 @@ from kg.tables import (
     EVIDENCE_IDENTITY,
     EVIDENCE_SCHEMA,
     GraphTables,
+    Rest,
     distinct_evidence,
     events_table,
     sort_order,
@@ -68,8 +68,8 @@ def merge(old: GraphTables, incoming: Incoming, prune: bool = False, move_bands:
     Raises:
         InputError: moments and bare orders of events would be mixed.
     """
-    products = _products(old.products, incoming.products, prune)
-    keys = products.column("key").combine_chunks()
+    products = merged_products(old.products, incoming.products, prune)
+    keys = pa.concat_arrays([products.column("key").combine_chunks(), old.rest.product_keys])
     evidence: dict[str, list[pa.Table]] = {}
     for name, table in old.evidence.items():
         evidence.setdefault(name, []).append(_kept(table, incoming, prune))
@@ -77,18 +77,19 @@ def merge(old: GraphTables, incoming: Incoming, prune: bool = False, move_bands:
         for name, table in found.items():
             evidence.setdefault(name, []).append(table)
     joined = {name: _of_products(name, pa.concat_tables(tables), keys) for name, tables in evidence.items()}
-    joined[Rel.PART_OF] = _with_category_tree(joined)
-    joined[Rel.KIND_OF] = _in_use(joined)
+    joined[Rel.PART_OF] = _with_category_tree(joined, old.rest)
+    joined[Rel.KIND_OF] = _in_use(joined, old.rest)
     bands = lay_bands(products, joined, old.bands, move_bands)
     joined[Rel.IN_PRICE_BAND] = pa.concat_tables(
         [joined.get(Rel.IN_PRICE_BAND, EVIDENCE_SCHEMA.empty_table()), band_evidence(products, joined, bands)]
     )
     marked = {str(name): _marked(old.evidence.get(name), distinct_evidence(table), run) for name, table in joined.items()}
     events, timed = _events(old, incoming, keys, prune)
-    return GraphTables(products, marked, events, timed, bands)
+    return GraphTables(products, marked, events, timed, bands, old.rest)
 
 
-def _products(old: pa.Table, new: pa.Table | None, prune: bool) -> pa.Table:
+def merged_products(old: pa.Table, new: pa.Table | None, prune: bool) -> pa.Table:
+    """The catalogue after an ingest (`PRODUCT_SCHEMA`, sorted by key): rows that come again replace those of their key."""
     if new is None:
         return old
     kept = old.slice(0, 0) if prune else old.filter(pc.invert(pc.is_in(old.column("key"), value_set=new.column("key").combine_chunks())))
@@ -117,20 +118,20 @@ def _of_products(name: str, table: pa.Table, keys: pa.Array) -> pa.Table:
     return table if relation(name).family is Family.TREE else table.filter(pc.is_in(table.column("source_key"), value_set=keys))
 
 
-def _with_category_tree(evidence: Mapping[str, pa.Table]) -> pa.Table:
+def _with_category_tree(evidence: Mapping[str, pa.Table], rest: Rest) -> pa.Table:
     stated = evidence.get(Rel.PART_OF, EVIDENCE_SCHEMA.empty_table())
     stated = stated.filter(pc.not_equal(stated.column("extractor"), CATEGORY_PATH))
-    paths = category_paths(evidence[Rel.IN_CATEGORY]) if Rel.IN_CATEGORY in evidence else []
-    drawn = tree_tables(category_tree(paths), TREE, CATEGORY_PATH)
+    placed = [table[Rel.IN_CATEGORY] for table in (evidence, rest.evidence) if Rel.IN_CATEGORY in table]
+    drawn = tree_tables(category_tree(category_paths(pa.concat_tables(placed)) if placed else []), TREE, CATEGORY_PATH)
     return pa.concat_tables([stated, *drawn.values()])
 
 
-def _in_use(evidence: Mapping[str, pa.Table]) -> pa.Table:
+def _in_use(evidence: Mapping[str, pa.Table], rest: Rest) -> pa.Table:
     """The part of the vocabulary's tree that some product stands under; what people stated in triples stays whole."""
     tree = evidence.get(Rel.KIND_OF, EVIDENCE_SCHEMA.empty_table())
     target = RELATIONS[Rel.KIND_OF].source
     used: set[str] = set()
-    for name, table in evidence.items():
+    for name, table in [*evidence.items(), *rest.evidence.items()]:
         if relation(name).family is Family.FACT and relation(name).target is target:
             used |= set(pc.unique(table.column("target_key")).to_pylist())
     parents: dict[str, list[str]] = {}
@@ -193,7 +194,7 @@ def compare(old: GraphTables, new: GraphTables) -> Changes:
     total = changes(old.products, new.products, "key") + changes(old.users, new.users, "key")
     for label in sorted({*old.entities, *new.entities}):
         total += changes(old.entities.get(label), new.entities.get(label), "key")
-    for before, after in ((old.edges, new.edges), (event_edges(old), event_edges(new))):
+    for before, after in ((old.edges, new.edges), (old.event_edges, new.event_edges)):
         for name in sorted({*before, *after}):
             total += changes(before.get(name), after.get(name), "source_key", "target_key")
     return total

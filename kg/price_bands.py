@@ -91,16 +91,32 @@ def _priced(products: pa.Table, evidence: Mapping[str, pa.Table]) -> Iterator[tu
         pairs = edges_table(evidence[Rel.IN_CATEGORY])
         for source, target in zip(pairs.column("source_key").to_pylist(), pairs.column("target_key").to_pylist(), strict=True):
             first.setdefault(source, target)
+    parents = parents_of(evidence)
+    amounts = amount(products).to_pylist()
+    currencies = currency(products).to_pylist()
+    for key, price, code in zip(products.column("key").to_pylist(), amounts, currencies, strict=True):
+        if price is not None:
+            yield key, price, [(category, code) for category in _upwards(first.get(key), parents)]
+
+
+def amount(products: pa.Table) -> pa.ChunkedArray:
+    """The price that bands go by; null where a product has none."""
+    return pc.coalesce(products.column("price_low"), products.column("price_high"))
+
+
+def currency(products: pa.Table) -> pa.ChunkedArray:
+    """The currency that bands go by; "" where a product has none."""
+    return pc.fill_null(products.column("currency"), "")
+
+
+def parents_of(evidence: Mapping[str, pa.Table]) -> dict[str, str]:
+    """The one way up that price bands follow from each category."""
     parents: dict[str, str] = {}
     if Rel.PART_OF in evidence:
         tree = edges_table(evidence[Rel.PART_OF])
         for child, parent in zip(tree.column("source_key").to_pylist(), tree.column("target_key").to_pylist(), strict=True):
             parents.setdefault(child, parent)
-    amounts = pc.coalesce(products.column("price_low"), products.column("price_high")).to_pylist()
-    currencies = pc.fill_null(products.column("currency"), "").to_pylist()
-    for key, amount, currency in zip(products.column("key").to_pylist(), amounts, currencies, strict=True):
-        if amount is not None:
-            yield key, amount, [(category, currency) for category in _upwards(first.get(key), parents)]
+    return parents
 
 
 def _upwards(category: str | None, parents: Mapping[str, str]) -> list[str]:

@@ -12,13 +12,20 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from kg.ontology import Family, Label, Property, PropertyType, Rel, Relation, product_properties, relation
 from kg.own_ontology import property_value
 from kg.tables import EDGE_SCHEMA, GraphTables
 
-CYPHER = "cypher"  # the capability of engines that run queries
+# Capabilities of engines beyond the protocol's base.
+CYPHER = "cypher"  # runs queries
+FULLTEXT = "fulltext"  # has a full-text index on the titles of products, called FULLTEXT_INDEX
+VECTORS = "vectors"  # takes vectors of products into an index, called VECTOR_INDEX (`VectorStore`)
+FULLTEXT_INDEX = "clew_titles"
+VECTOR_INDEX = "clew_embeddings"
 
 _S, _F, _I, _B = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 _NAMED = (("key", _S), ("name", _S))
@@ -206,6 +213,25 @@ def plain(cell: Any) -> Any:
     if isinstance(cell, Mapping):
         return {key: plain(inner) for key, inner in cell.items()}
     return cell
+
+
+@runtime_checkable
+class VectorStore(Protocol):
+    """An engine with `VECTORS`. `kg.testing.VectorContract` says what each one must hold to."""
+
+    def vectors_digest(self) -> str | None:
+        """Digest of the vectors that it holds whole; None when it holds none or not all of them any more."""
+        ...
+
+    def write_vectors(self, keys: Sequence[str], vectors: NDArray[np.float32], digest: str) -> None:
+        """Give products their vectors, in an index by cosine; others lose theirs.
+
+        Args:
+            keys: of products that are there.
+            vectors: float32 [n, d]; a row of zeros, which has no direction, is left out.
+            digest: of all of it.
+        """
+        ...
 
 
 @runtime_checkable

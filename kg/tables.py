@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -85,6 +86,7 @@ EVENT_ORDER = ("user", "time", "item", "kind", "value")
 RELATED_KIND = "related_product"
 _RELATED_SUFFIX = "_MENTIONED"
 _BASE = hashlib.sha256(b"clew table 1").digest()
+_NO_TABLES: Mapping[Any, pa.Table] = MappingProxyType({})
 
 
 def products_table(products: Iterable[Product]) -> pa.Table:
@@ -225,8 +227,8 @@ def with_related(evidence: Mapping[str, pa.Table], product_keys: pa.Array) -> di
     return {name: table for name, table in found.items() if table.num_rows}
 
 
-def entity_tables(evidence: Mapping[str, pa.Table]) -> dict[Label, pa.Table]:
-    """All entities that evidence points to (`ENTITY_SCHEMA`, sorted by key), each with the name that most evidence uses."""
+def name_counts(evidence: Mapping[str, pa.Table]) -> dict[Label, pa.Table]:
+    """How often evidence uses a name and kind for an entity (key, name, kind, count), by label."""
     named: dict[Label, list[pa.Table]] = {}
     for name, table in evidence.items():
         ends = relation(name)
@@ -240,18 +242,33 @@ def entity_tables(evidence: Mapping[str, pa.Table]) -> dict[Label, pa.Table]:
             blank = pa.array([""] * table.num_rows, pa.string())
             child = pa.table({"key": table.column("source_key"), "name": table.column("source_name"), "kind": blank})
             named.setdefault(ends.source, []).append(child)
-    return {label: _most_used(pa.concat_tables(tables)) for label, tables in sorted(named.items())}
+    return {label: _counted(pa.concat_tables(tables)) for label, tables in named.items()}
 
 
-def _most_used(named: pa.Table) -> pa.Table:
+def _counted(named: pa.Table) -> pa.Table:
     counted = named.group_by(["key", "name", "kind"]).aggregate([([], "count_all")])
     # A name that nobody states (a tree's child known only by its key) must lose against any that is stated.
-    counted = counted.set_column(
-        counted.schema.get_field_index("count_all"),
-        "count_all",
-        pc.if_else(pc.is_null(counted.column("name")), pa.scalar(0, pa.int64()), counted.column("count_all")),
-    )
-    ordered = counted.take(sort_order(counted, "key", "-count_all", "name", "kind"))
+    stated = pc.if_else(pc.is_null(counted.column("name")), pa.scalar(0, pa.int64()), counted.column("count_all"))
+    return counted.select(["key", "name", "kind"]).append_column("count", stated)
+
+
+def entity_tables(evidence: Mapping[str, pa.Table], more: Mapping[Label, pa.Table] = _NO_TABLES) -> dict[Label, pa.Table]:
+    """All entities that evidence points to (`ENTITY_SCHEMA`, sorted by key), each with the name that most evidence uses.
+
+    Args:
+        evidence: by relation.
+        more: `name_counts` of further evidence.
+    """
+    found: dict[Label, list[pa.Table]] = {}
+    for counts in (name_counts(evidence), more):
+        for label, table in counts.items():
+            found.setdefault(label, []).append(table)
+    return {label: _most_used(pa.concat_tables(tables)) for label, tables in sorted(found.items())}
+
+
+def _most_used(counts: pa.Table) -> pa.Table:
+    counted = counts.group_by(["key", "name", "kind"]).aggregate([("count", "sum")])
+    ordered = counted.take(sort_order(counted, "key", "-count_sum", "name", "kind"))
     best = ordered.filter(pa.array(first_of_groups(ordered, "key")))
     unnamed = pc.replace_substring_regex(best.column("key"), "^[^:]*:", "")
     names = pc.coalesce(best.column("name"), unnamed)
@@ -286,8 +303,25 @@ def content_digest(table: pa.Table) -> str:
 
 
 @dataclass(frozen=True, eq=False)
+class Rest:
+    """What of a graph is not in its tables, because an ingest leaves it alone; it still counts in sums over the whole.
+
+    Args:
+        product_keys: of the other products.
+        users: those of the people looked at who have events elsewhere.
+        evidence: of the other products, by relation (facts and links).
+        names: `name_counts` of that evidence.
+    """
+
+    product_keys: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+    users: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+    evidence: Mapping[str, pa.Table] = field(default_factory=dict)
+    names: Mapping[Label, pa.Table] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
 class GraphTables:
-    """A whole graph in tables.
+    """A whole graph in tables, or the slice of one that a small ingest works on.
 
     Args:
         products: `PRODUCT_SCHEMA`, sorted by key, one row a key.
@@ -295,6 +329,7 @@ class GraphTables:
         events: `EVENT_SCHEMA`, as `events_table` leaves it.
         bands: `BAND_SCHEMA`, the price bands with their borders, sorted by key.
         timed: whether event times are moments (seconds since 1970 UTC) and not only an order.
+        rest: what is not in these tables; nothing for a whole graph. Trees and bands always are.
     """
 
     products: pa.Table
@@ -302,6 +337,7 @@ class GraphTables:
     events: pa.Table
     timed: bool = True
     bands: pa.Table = field(default_factory=BAND_SCHEMA.empty_table)
+    rest: Rest = field(default_factory=Rest)
 
     def __post_init__(self) -> None:
         kept = {name: table for name, table in sorted(self.evidence.items()) if table.num_rows}
@@ -318,14 +354,19 @@ class GraphTables:
         return self.products.column("key").combine_chunks()
 
     @cached_property
+    def all_product_keys(self) -> pa.Array:
+        """Keys of the catalogue, those outside these tables too, in no order."""
+        return pa.concat_arrays([self.product_keys, self.rest.product_keys])
+
+    @cached_property
     def related(self) -> Mapping[str, pa.Table]:
         """Evidence with links that leave the catalogue turned into facts (`with_related`)."""
-        return with_related(self.evidence, self.product_keys)
+        return with_related(self.evidence, self.all_product_keys)
 
     @cached_property
     def entities(self) -> Mapping[Label, pa.Table]:
-        """Entities by label (`ENTITY_SCHEMA`); price bands also where no product lies in one."""
-        found = entity_tables(self.related)
+        """Entities by label (`ENTITY_SCHEMA`), those of the rest too; price bands also where no product lies in one."""
+        found = entity_tables(self.related, self.rest.names)
         if self.bands.num_rows:
             found[Label.PRICE_BAND] = self.bands.select(ENTITY_SCHEMA.names)
         return dict(sorted(found.items()))
@@ -338,5 +379,19 @@ class GraphTables:
     @cached_property
     def users(self) -> pa.Table:
         """Users that have an event (`USER_SCHEMA`, sorted)."""
-        keys = pc.unique(self.events.column("user").combine_chunks())
+        keys = pc.unique(pa.concat_arrays([self.events.column("user").combine_chunks(), self.rest.users]))
         return pa.table({"key": keys.take(pc.sort_indices(keys))}, schema=USER_SCHEMA)
+
+    @cached_property
+    def event_edges(self) -> Mapping[str, pa.Table]:
+        """Events counted into edges by relation (`kg.event_edges.EVENT_EDGE_SCHEMA`)."""
+        from kg.event_edges import event_edges
+
+        return event_edges(self.events, self.timed)
+
+    def counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """How many nodes by label and edges by relation, events as the edges that they make; what is not there is left out."""
+        nodes = {str(Label.PRODUCT): self.products.num_rows, str(Label.USER): self.users.num_rows}
+        nodes |= {str(label): table.num_rows for label, table in self.entities.items()}
+        edges = {name: table.num_rows for name, table in {**self.event_edges, **self.edges}.items()}
+        return {name: n for name, n in nodes.items() if n}, {name: n for name, n in sorted(edges.items()) if n}

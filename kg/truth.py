@@ -1,32 +1,33 @@
 """The truth: a folder of Parquet parts, a manifest, and one digest over what they say.
 
-    nodes/<Label>/  edges/<TYPE>/  evidence/<TYPE>/  events/     parts, named by the digest of their content
-    manifest.json                                                which parts make up the graph
+    nodes/<Label>/  edges/<TYPE>/  evidence/<TYPE>/  events/     parts and layers, named by the digest of their content
+    manifest.json                                                which of them make up the graph
 
-Writing is safe at every moment: parts whose content is new are written beside the old ones and synced, then the manifest
-is renamed into place (that rename is the commit), then parts that nobody names any more are swept away. A process that
+Writing is safe at every moment: files whose content is new are written beside the old ones and synced, then the manifest
+is renamed into place (that rename is the commit), then files that nobody names any more are swept away. A process that
 dies in between leaves the last complete state, and some files that the next writer sweeps.
+
+The digest is made of products, evidence, events and bands, row by row (`kg.row_digests`), so it does not depend on the order
+in which they came, nor on how they lie in files; nodes and edges follow from them.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from kg.digest import digest_json
 from kg.errors import StateError
-from kg.ontology import Label
+from kg.ontology import Label, Ontology, relation
+from kg.own_ontology import FILE_NAME, adopt_beside
+from kg.row_digests import difference, moved_sum, row_sum
 from kg.tables import (
     BAND_SCHEMA,
     EVENT_ORDER,
@@ -35,16 +36,29 @@ from kg.tables import (
     EVIDENCE_SCHEMA,
     PRODUCT_SCHEMA,
     GraphTables,
-    content_digest,
     sort_order,
 )
+from kg.truth_parts import LAYERS, RESTORE, PartWriter, cut, files_of, layer, overgrown, read_table, sync
 
-FORMAT_VERSION = 1
-_ROWS_PER_PART = 16_384
-_MAX_PARTS = 256
+FORMAT_VERSION = 2
+_READABLE = (1, FORMAT_VERSION)
 _MAX_RUNS = 1_000
-_PRODUCTS, _USERS, _BANDS = (f"nodes/{label}" for label in (Label.PRODUCT, Label.USER, Label.PRICE_BAND))
-_RESTORE = "Restore the folder from a copy, or move it away and ingest the files again."
+PRODUCTS, USERS, BANDS = (f"nodes/{label}" for label in (Label.PRODUCT, Label.USER, Label.PRICE_BAND))
+_EVIDENCE = "evidence/"
+EVENTS = "events"
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """What a small change does to one table of the truth: rows it adds, rows it removes (of the table's schema)."""
+
+    added: pa.Table
+    removed: pa.Table
+
+    @property
+    def rows(self) -> int:
+        """By how many rows the table grows."""
+        return int(self.added.num_rows - self.removed.num_rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +73,18 @@ class Truth:
     """The graph folder of a workspace.
 
     Args:
-        folder: `graph/`; it need not exist for `write`.
+        folder: `graph/`; it need not exist for `write`. An `ontology.toml` beside it is adopted with it.
+        ontology_may_change: whether the graph may be of an earlier state of that file (for an ingest, which writes it anew).
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ontology_may_change: bool = False) -> None:
         self.folder = folder
+        self._may_change = ontology_may_change
+
+    @cached_property
+    def ontology(self) -> Ontology:
+        """The ontology of the file beside the graph, adopted; the core where there is none."""
+        return adopt_beside(self.folder.absolute().parent)
 
     @property
     def exists(self) -> bool:
@@ -83,19 +104,45 @@ class Truth:
         except (FileNotFoundError, NotADirectoryError):
             raise StateError(f"There is no graph in {self.folder} yet.", "Make one with `clew graph ingest --catalogue FILE`.") from None
         except (json.JSONDecodeError, UnicodeDecodeError):
-            raise StateError(f"{path} is damaged: it is no JSON.", _RESTORE) from None
+            raise StateError(f"{path} is damaged: it is no JSON.", RESTORE) from None
         version = found.get("version") if isinstance(found, dict) else None
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise StateError(
                 f"{self.folder} was written by a newer clew (format {version}; this one reads up to {FORMAT_VERSION}).", "Upgrade clew."
             )
         try:
-            adds_up = version == FORMAT_VERSION and found["digest"] == _digest(found["tables"], found["timed"])
+            adds_up = version in _READABLE and found["digest"] == _digest(found["tables"], found["timed"], found.get("ontology", {}))
+            adds_up &= version == 1 or found["check"] == _check(found)
         except (KeyError, TypeError, AttributeError):
             adds_up = False
         if not adds_up:
-            raise StateError(f"{path} is damaged: its digest is not that of the parts it names.", _RESTORE)
+            raise StateError(f"{path} is damaged: its digest is not that of the parts it names.", RESTORE)
+        self._check_ontology(found)
         return dict(found)
+
+    def _check_ontology(self, found: Mapping[str, Any]) -> None:
+        """Refuse to read a graph as something that it was not made as."""
+        structure, now = found.get("ontology", {}), self.ontology.structure()
+        if structure == now:
+            return
+        path = self.folder.absolute().parent / FILE_NAME
+        if not self._may_change:
+            what = "has changed since the graph was made" if now else "is missing, with which the graph was made"
+            raise StateError(f"{path} {what}.", "Put back the file as it was, or run `clew graph ingest` with the new one.")
+        custom = [Label.PRODUCT, Label.ENTITY]  # the ends of a relation that no ontology names
+        for name in (key.removeprefix("evidence/") for key in found["tables"] if key.startswith("evidence/")):
+            ends = relation(name)
+            was = structure.get("relations", {}).get(name) or (custom if name in now.get("relations", {}) else [ends.source, ends.target])
+            if list(was[:2]) != [ends.source, ends.target]:
+                raise StateError(
+                    f"{name} leads to {was[1]} in the graph that is there, and to {ends.target} by {path}.",
+                    "Take that back, or move the graph folder away and ingest everything again.",
+                )
+
+    @property
+    def ontology_is_the_same(self) -> bool:
+        """Whether the graph was made with the ontology that there is now."""
+        return bool(self.manifest.get("ontology", {}) == self.ontology.structure())
 
     @property
     def digest(self) -> str:
@@ -112,29 +159,30 @@ class Truth:
         prefix = f"{group}/"
         return {name.removeprefix(prefix): t["rows"] for name, t in self.manifest["tables"].items() if name.startswith(prefix)}
 
+    @property
+    def graph_counts(self) -> tuple[dict[str, int], dict[str, int]] | None:
+        """Nodes by label and edges by relation, events as the edges that they make; None where an older clew wrote the graph."""
+        found = self.manifest.get("counts")
+        return None if found is None else (dict(found["nodes"]), dict(found["edges"]))
+
     def table(self, name: str, schema: pa.Schema) -> pa.Table:
-        """All rows of one table ("nodes/Brand", "events"), each part checked against its digest; empty when there is none.
+        """All rows of one table ("nodes/Brand", "events"), each file checked against its digest; empty when there is none.
 
         Raises:
-            StateError: a part is missing, truncated, foreign or not what the manifest says.
+            StateError: a file is missing, truncated, foreign or not what the manifest says.
         """
-        stored = self.manifest["tables"].get(name, {"parts": []})
-        parts = [self._part(name, part, schema) for part in stored["parts"]]
-        return pa.concat_tables([schema.empty_table(), *parts]).combine_chunks()
+        return read_table(self.folder / name, self.manifest["tables"].get(name, {}), schema, _key(name)).combine_chunks()
 
-    def _part(self, name: str, part: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
-        path = self.folder / name / part["file"]
-        try:
-            found = pq.read_table(path, partitioning=None, memory_map=False)
-        except FileNotFoundError:
-            raise StateError(f"{path} is missing, which the manifest names.", _RESTORE) from None
-        except (pa.ArrowInvalid, OSError) as error:
-            raise StateError(f"{path} is damaged and cannot be read ({str(error).splitlines()[0]}).", _RESTORE) from None
-        if not found.schema.equals(schema):
-            raise StateError(f"{path} is not a table of this graph: its columns are others.", _RESTORE)
-        if content_digest(found) != part["digest"]:
-            raise StateError(f"{path} does not hold what the manifest says.", _RESTORE)
-        return found
+    def glance(self, name: str, schema: pa.Schema, where: Mapping[str, pa.Array] | None = None) -> pa.Table:
+        """The rows of one table in no order, checked only by the checksums that Parquet keeps.
+
+        Args:
+            where: only rows whose (text) columns have one of some values.
+
+        Raises:
+            StateError: a file is missing, truncated or foreign.
+        """
+        return read_table(self.folder / name, self.manifest["tables"].get(name, {}), schema, _key(name), check=False, where=where)
 
     def tables(self) -> GraphTables:
         """The whole graph, every part checked. A writer that commits meanwhile is followed: the graph is then the new one.
@@ -152,17 +200,15 @@ class Truth:
                     raise
 
     def _tables(self) -> GraphTables:
-        def stored(name: str, schema: pa.Schema, *order: str) -> pa.Table:
-            table = self.table(name, schema)
-            return table.take(sort_order(table, *order)).combine_chunks()
+        def stored(name: str, schema: pa.Schema) -> pa.Table:
+            return _ordered(name, self.table(name, schema))
 
-        names = self.counts("evidence")
         return GraphTables(
-            products=stored(_PRODUCTS, PRODUCT_SCHEMA, "key"),
-            evidence={name: stored(f"evidence/{name}", EVIDENCE_SCHEMA, *EVIDENCE_IDENTITY) for name in names},
-            events=stored("events", EVENT_SCHEMA, *EVENT_ORDER),
+            products=stored(PRODUCTS, PRODUCT_SCHEMA),
+            evidence={name: stored(f"{_EVIDENCE}{name}", EVIDENCE_SCHEMA) for name in self.counts("evidence")},
+            events=stored(EVENTS, EVENT_SCHEMA),
             timed=bool(self.manifest["timed"]),
-            bands=stored(_BANDS, BAND_SCHEMA, "key"),
+            bands=stored(BANDS, BAND_SCHEMA),
         )
 
     def check_files(self) -> None:
@@ -172,21 +218,15 @@ class Truth:
             StateError: one is damaged, or a derived table is not what the evidence says.
         """
         tables = self.tables()
-        for name, (table, key) in sorted(stored_tables(tables).items()):
-            rows = self.manifest["tables"].get(name)
-            parts = [digest for _, _, digest in _parts(table, key)]
-            if rows is None or [part["digest"] for part in rows["parts"]] != parts:
-                raise StateError(f"{self.folder / name} is not what the evidence says.", _RESTORE)
-            self.table(name, table.schema)
+        for name, table in sorted(stored_tables(tables).items()):
+            stored = self.table(name, table.schema)
+            if any(rows.num_rows for rows in difference(stored, table)):
+                raise StateError(f"{self.folder / name} is not what the evidence says.", RESTORE)
 
-    @staticmethod
-    def digest_of(tables: GraphTables) -> str:
-        """The digest that a graph would have as the truth."""
-        described = {
-            name: {"parts": [{"digest": digest} for _, _, digest in _parts(table, key)]}
-            for name, (table, key) in sorted(stored_tables(tables).items())
-        }
-        return _digest(described, tables.timed)
+    def digest_of(self, tables: GraphTables) -> str:
+        """The digest that a graph would have as the truth here."""
+        sums = {name: {"sum": _sum(name, table)} for name, table in stored_tables(tables).items()}
+        return _digest(sums, tables.timed, self.ontology.structure())
 
     def write(self, tables: GraphTables, run: Mapping[str, Any] | None = None) -> Written:
         """Make `tables` the truth. Only parts whose content changed are written; nothing at all when none did.
@@ -198,32 +238,82 @@ class Truth:
         Raises:
             OSError: the disk is full or may not be written to; the truth is what it was.
         """
-        described: dict[str, Any] = {}
-        written: list[Path] = []
-        try:
-            for name, (table, key) in sorted(stored_tables(tables).items()):
-                listed = []
-                for file, part, digest in _parts(table, key):
-                    path = self.folder / name / file
-                    listed.append({"file": file, "rows": part.num_rows, "digest": digest})
-                    if not path.exists():
-                        _write_part(part, path)
-                        written.append(path)
-                described[name] = {"rows": table.num_rows, "parts": listed}
-        except OSError:
-            for path in written:
-                path.unlink(missing_ok=True)
-            raise
-        digest = _digest(described, tables.timed)
-        if self.exists and self.digest == digest:
+        with PartWriter() as writer:
+            described = {
+                name: {"rows": table.num_rows, "sum": _sum(name, table), "parts": writer.add(self.folder / name, cut(table, _key(name)))}
+                for name, table in sorted(stored_tables(tables).items())
+            }
+        digest = _digest(described, tables.timed, self.ontology.structure())
+        if self.exists and self.digest == digest and self.manifest["tables"] == described:
             self._sweep()  # what a writer left that died after its commit
             return Written(digest, 0)
-        for folder in {path.parent for path in written} | {self.folder}:
-            _sync(folder)
+        nodes, edges = tables.counts()
+        return self._publish(described, tables.timed, nodes, edges, run, len(writer.written))
+
+    def patch(
+        self, changes: Mapping[str, TableChange], nodes: Mapping[str, int], edges: Mapping[str, int], run: Mapping[str, Any]
+    ) -> Written:
+        """Make a small change of the truth: rows added and removed are written as layers, no part is touched.
+
+        Events are only ever added: what a person did and is to be forgotten must not stay in a part.
+
+        Args:
+            changes: by name of the table.
+            nodes, edges: what the graph then holds (see `graph_counts`).
+            run: what to remember about where the change came from.
+
+        Raises:
+            OSError: the disk is full or may not be written to; the truth is what it was.
+        """
+        with PartWriter() as writer:
+            described = dict(self.manifest["tables"])
+            for name, change in changes.items():
+                described[name] = self._layered(name, described.get(name), change, writer)
+            described = {name: stored for name, stored in sorted(described.items()) if stored["rows"]}
+        return self._publish(described, bool(self.manifest["timed"]), nodes, edges, run, len(writer.written))
+
+    def digest_after(self, changes: Mapping[str, TableChange]) -> str:
+        """The digest that the truth would have after a small change."""
+        tables = self.manifest["tables"]
+        moved = {name: {"sum": _moved(name, tables.get(name), change)} for name, change in changes.items()}
+        rows = {name: tables.get(name, _NEW)["rows"] + change.rows for name, change in changes.items()}
+        kept = {name: stored for name, stored in {**tables, **moved}.items() if rows.get(name, 1)}
+        return _digest(kept, bool(self.manifest["timed"]), self.ontology.structure())
+
+    def _layered(self, name: str, stored: Mapping[str, Any] | None, change: TableChange, writer: PartWriter) -> dict[str, Any]:
+        before = stored or _NEW
+        found = {**before, "rows": before["rows"] + change.rows, "sum": _moved(name, stored, change)}
+        folder = self.folder / name
+        for what, rows in zip(LAYERS, (change.added, change.removed), strict=True):
+            found[what] = [*before.get(what, ()), *writer.add(folder, layer(rows, what))]
+        if overgrown(found):
+            whole = read_table(folder, found, change.added.schema, _key(name))
+            found = {"rows": found["rows"], "sum": found["sum"], "parts": writer.add(folder, cut(_ordered(name, whole), _key(name)))}
+        return found
+
+    def _publish(
+        self,
+        tables: Mapping[str, Any],
+        timed: bool,
+        nodes: Mapping[str, int],
+        edges: Mapping[str, int],
+        run: Mapping[str, Any] | None,
+        parts_written: int,
+    ) -> Written:
+        structure = self.ontology.structure()
         runs = (self.runs if self.exists else []) + ([dict(run)] if run else [])
-        self._commit({"version": FORMAT_VERSION, "digest": digest, "timed": tables.timed, "tables": described, "runs": runs[-_MAX_RUNS:]})
+        manifest: dict[str, Any] = {
+            "version": FORMAT_VERSION,
+            "digest": _digest(tables, timed, structure),
+            "timed": timed,
+            "counts": {"nodes": dict(nodes), "edges": dict(edges)},
+            "tables": dict(tables),
+            "runs": runs[-_MAX_RUNS:],
+        } | ({"ontology": structure} if structure else {})
+        sync(self.folder)
+        self._commit(manifest | {"check": _check(manifest)})
         self._sweep()
-        return Written(digest, len(written))
+        return Written(manifest["digest"], parts_written)
 
     def _commit(self, manifest: dict[str, Any]) -> None:
         path = self.folder / "manifest.json"
@@ -236,11 +326,11 @@ class Truth:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        _sync(self.folder)
+        sync(self.folder)
         self.__dict__.pop("manifest", None)
 
     def _sweep(self) -> None:
-        named = {self.folder / name / part["file"] for name, table in self.manifest["tables"].items() for part in table["parts"]}
+        named = {self.folder / name / part["file"] for name, stored in self.manifest["tables"].items() for part in files_of(stored)}
         named.add(self.folder / "manifest.json")
         for path in sorted(self.folder.rglob("*"), reverse=True):
             if path.is_dir():
@@ -250,56 +340,57 @@ class Truth:
                 path.unlink()
 
 
-def stored_tables(tables: GraphTables) -> dict[str, tuple[pa.Table, str]]:
-    """What is stored of a graph: name of the table → table and the column whose hash chooses the part."""
-    found = {_PRODUCTS: (tables.products, "key"), _USERS: (tables.users, "key"), "events": (tables.events, "user")}
-    found |= {f"nodes/{label}": (table, "key") for label, table in tables.entities.items()}
+_NEW: Mapping[str, Any] = {"rows": 0, "parts": []}
+
+
+def stored_tables(tables: GraphTables) -> dict[str, pa.Table]:
+    """What is stored of a graph, by name of the table."""
+    found = {PRODUCTS: tables.products, USERS: tables.users, EVENTS: tables.events}
+    found |= {f"nodes/{label}": table for label, table in tables.entities.items()}
     if tables.bands.num_rows:
-        found[_BANDS] = (tables.bands, "key")
-    found |= {f"edges/{name}": (table, "source_key") for name, table in tables.edges.items()}
-    found |= {f"evidence/{name}": (table, "source_key") for name, table in tables.evidence.items()}
-    return {name: (table, key) for name, (table, key) in found.items() if table.num_rows}
+        found[BANDS] = tables.bands
+    found |= {f"edges/{name}": table for name, table in tables.edges.items()}
+    found |= {f"{_EVIDENCE}{name}": table for name, table in tables.evidence.items()}
+    return {name: table for name, table in found.items() if table.num_rows}
 
 
-def _digest(tables: Mapping[str, Any], timed: bool) -> str:
-    return digest_json({"timed": timed, "tables": {name: [part["digest"] for part in t["parts"]] for name, t in tables.items()}})
+def _key(name: str) -> str:
+    """The column whose hash chooses the part."""
+    return "user" if name == EVENTS else "key" if name.startswith("nodes/") else "source_key"
 
 
-def _parts(table: pa.Table, key: str) -> Iterator[tuple[str, pa.Table, str]]:
-    """The table cut by hash of a column: file name, rows, content digest. How many parts depends on the rows alone."""
-    count = 1
-    while count < _MAX_PARTS and table.num_rows > count * _ROWS_PER_PART:
-        count *= 2
-    which = key_hashes(table.column(key)) % count
-    for number in range(count):
-        part = table.filter(pa.array(which == number)) if count > 1 else table
-        if part.num_rows:
-            digest = content_digest(part)
-            yield f"{number:03d}-{digest.removeprefix('sha256:')[:24]}.parquet", part, digest
+def _ordered(name: str, table: pa.Table) -> pa.Table:
+    """A table in the order in which it is stored whole."""
+    if name == EVENTS:
+        order: tuple[str, ...] = EVENT_ORDER
+    elif name.startswith(_EVIDENCE):
+        order = EVIDENCE_IDENTITY
+    else:
+        order = ("key",) if name.startswith("nodes/") else ("source_key", "target_key")
+    return table.take(sort_order(table, *order)).combine_chunks()
 
 
-def key_hashes(column: pa.ChunkedArray) -> NDArray[np.uint32]:
-    """CRC-32 of each key's UTF-8 bytes (uint32 [n])."""
-    encoded = column.combine_chunks().dictionary_encode()
-    hashes = np.array([zlib.crc32(key.encode()) for key in encoded.dictionary.to_pylist()], np.uint32)
-    return hashes[encoded.indices.to_numpy()] if len(hashes) else hashes
+def _is_primary(name: str) -> bool:
+    """Whether the digest is made of a table; the others follow from those."""
+    return name in (PRODUCTS, BANDS, EVENTS) or name.startswith(_EVIDENCE)
 
 
-def _write_part(part: pa.Table, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        pq.write_table(part, temporary, compression="zstd")
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _sum(name: str, table: pa.Table) -> str:
+    return row_sum(table) if _is_primary(name) else ""
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _moved(name: str, stored: Mapping[str, Any] | None, change: TableChange) -> str:
+    before = stored["sum"] if stored is not None else row_sum(change.added.slice(0, 0))
+    return moved_sum(before, change.added, change.removed) if _is_primary(name) else ""
+
+
+def _digest(tables: Mapping[str, Any], timed: bool, structure: Mapping[str, Any]) -> str:
+    # A graph of version 1 has the digests of its parts in the place of the sums.
+    said = {name: t["sum"] if "sum" in t else [part["digest"] for part in t["parts"]] for name, t in tables.items()}
+    whole = {"timed": timed, "tables": {name: one for name, one in said.items() if one}}
+    return digest_json(whole | ({"ontology": structure} if structure else {}))
+
+
+def _check(manifest: Mapping[str, Any]) -> str:
+    """Digest of what the manifest says, so that one that lies is found out before a part is read."""
+    return digest_json({name: value for name, value in manifest.items() if name != "check"})

@@ -157,7 +157,7 @@ def test_damage_means_learning_again(tmp_path: Path) -> None:
     kept = tmp_path / "shop" / "cache" / "learned" / "products.parquet"
     for damage in (b"", b"PAR1 and then nothing"):
         kept.write_bytes(damage)
-        assert teaching(kept.parent, [Product("p", "t")], "auto", 0.1).fresh
+        assert teaching(kept.parent, products_table([Product("p", "t")]), "auto", 0.1).fresh
 
 
 def test_what_comes_after_an_ingest_is_read_by_what_it_learned(tmp_path: Path) -> None:

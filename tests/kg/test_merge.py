@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -34,11 +35,12 @@ LEGO = Product("p1", "LEGO tractor", {"brand": "LEGO"}, Price(10.0, 10.0, "USD")
 BRIO = Product("p2", "Brio train", {"brand": "Brio"}, Price(20.0, 20.0, "USD"))
 
 
-def test_the_same_input_twice_changes_nothing() -> None:
+def test_the_same_input_twice_changes_nothing(tmp_path: Path) -> None:
     given = incoming([LEGO, BRIO], [stated("p1", "MADE_BY", "Ole")], [events(("u", "p1", 1), ("u", "p1", 1))])
     once = merge(GraphTables.empty(), given, run="one")
     twice = merge(once, given, run="two")
-    assert Truth.digest_of(once) == Truth.digest_of(twice)
+    truth = Truth(tmp_path)
+    assert truth.digest_of(once) == truth.digest_of(twice)
     assert compare(once, twice).to_dict() == {"new": 0, "changed": 0, "unchanged": 15, "removed": 0}
 
 

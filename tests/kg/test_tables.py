@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from kg.align import Changes, align, changes, equal_rows, group_ids
 from kg.errors import InputError
-from kg.event_edges import event_edges
 from kg.model import Entity, Evidence, Fact, Price, Product
 from kg.ontology import Label, Rel, relation
 from kg.tables import (
@@ -140,7 +139,7 @@ def test_rows_of_two_versions_meet() -> None:
 
 
 def test_events_become_edges() -> None:
-    found = {name: table.to_pylist() for name, table in event_edges(example_tables()).items()}
+    found = {name: table.to_pylist() for name, table in example_tables().event_edges.items()}
     assert found[Rel.BOUGHT][0] == {
         "source_key": "u1", "target_key": "p1", "count": 2, "first": "2022-01-01", "last": "2022-01-02", "value": None,
     }  # fmt: skip
@@ -153,7 +152,7 @@ def test_an_order_is_no_date() -> None:
         {"user": ["u"], "item": ["i"], "time": pa.array([7], pa.int64()), "value": pa.array([1.0], pa.float32()), "kind": ["purchase"]}
     )
     tables = GraphTables(products_table([Product("i", "I")]), {}, events_table(rows), timed=False)
-    assert event_edges(tables)[Rel.BOUGHT].to_pylist()[0]["first"] is None
+    assert tables.event_edges[Rel.BOUGHT].to_pylist()[0]["first"] is None
 
 
 def test_a_kind_without_a_relation_is_refused() -> None:
@@ -161,7 +160,7 @@ def test_a_kind_without_a_relation_is_refused() -> None:
         {"user": ["u"], "item": ["i"], "time": pa.array([7], pa.int64()), "value": pa.array([1.0], pa.float32()), "kind": ["wish"]}
     )
     with pytest.raises(InputError, match="'wish' have no relation"):
-        event_edges(GraphTables(products_table([Product("i", "I")]), {}, events_table(rows)))
+        GraphTables(products_table([Product("i", "I")]), {}, events_table(rows)).event_edges  # noqa: B018
 
 
 def test_an_empty_graph_has_empty_tables() -> None:

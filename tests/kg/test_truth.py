@@ -18,7 +18,8 @@ from kg.model import Product
 from kg.ontology import Rel
 from kg.tables import GraphTables, products_table
 from kg.testing import example_tables
-from kg.truth import Truth, _parts
+from kg.truth import Truth
+from kg.truth_parts import cut
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -42,7 +43,7 @@ def test_what_was_written_is_read(graph: Path) -> None:
     Truth(graph).check_files()
     assert Truth(graph).runs == [{"run": "sha256:example"}]
     assert Truth(graph).counts("nodes")["Product"] == 7
-    assert Truth(graph).digest == Truth.digest_of(tables)
+    assert Truth(graph).digest == Truth(graph).digest_of(tables)
 
 
 def test_the_layout_is_the_published_one(graph: Path) -> None:
@@ -58,7 +59,8 @@ def test_the_same_again_writes_nothing(graph: Path) -> None:
     assert files(graph) == before
 
 
-def test_only_parts_that_changed_are_written(tmp_path: Path) -> None:
+def test_only_parts_that_changed_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kg.truth_parts._ROWS_PER_PART", 16_384)
     rows = [Product(f"p{n:06d}", f"Title {n}") for n in range(40_000)]
     truth = Truth(tmp_path)
     assert truth.write(GraphTables(products_table(rows), {}, example_tables().events.slice(0, 0))).parts_written == 4
@@ -77,12 +79,13 @@ def test_the_digest_does_not_depend_on_how_it_came_about(tmp_path: Path, graph: 
     assert step.write(tables).digest == Truth(graph).digest
 
 
-def test_parts_are_cut_by_the_hash_of_the_key() -> None:
+def test_parts_are_cut_by_the_hash_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kg.truth_parts._ROWS_PER_PART", 16_384)
     table = pa.table({"key": [f"k{n}" for n in range(20_000)]})
-    parts = list(_parts(table, "key"))
+    parts = list(cut(table, "key"))
     assert len(parts) == 2
-    assert sum(part.num_rows for _, part, _ in parts) == 20_000
-    assert all(abs(part.num_rows - 10_000) < 600 for _, part, _ in parts)
+    assert sum(entry["rows"] for entry, _ in parts) == sum(part.num_rows for _, part in parts) == 20_000
+    assert all(abs(part.num_rows - 10_000) < 600 for _, part in parts)
 
 
 def refused(folder: Path, says: str) -> StateError:
@@ -131,8 +134,8 @@ def test_a_manifest_that_lies_is_told(graph: Path, change: Callable[[dict[str, o
 
 
 def test_a_newer_version_is_told(graph: Path) -> None:
-    edit(graph, lambda m: m.update(version=2))
-    told = refused(graph, "was written by a newer clew (format 2; this one reads up to 1)")
+    edit(graph, lambda m: m.update(version=3))
+    told = refused(graph, "was written by a newer clew (format 3; this one reads up to 2)")
     assert told.hint == "Upgrade clew."
 
 

@@ -1,0 +1,179 @@
+"""The files that a table of the truth lies in: base parts by hash of the key, and what later changes added and removed.
+
+A change of a few rows in a hundred touches every part there is, so a small change rewrites none of them: its rows are
+written beside them as a layer, one file of what it added and one of what it removed. The table is its base parts, less what
+layers removed, plus what they added; when layers have grown, they are worked into the base parts.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from kg.errors import StateError
+from kg.row_digests import without
+from kg.tables import content_digest
+
+RESTORE = "Restore the folder from a copy, or move it away and ingest the files again."
+LAYERS = ("added", "removed")
+_ROWS_PER_PART = 65_536
+_MAX_PARTS = 256
+_MAX_LAYERS = 48
+_MAX_SHARE = 0.25  # rows in layers, as a share of those in base parts, beyond which they are worked in
+
+
+def read_table(
+    folder: Path, stored: Mapping[str, Any], schema: pa.Schema, key: str, check: bool = True, where: Mapping[str, pa.Array] | None = None
+) -> pa.Table:
+    """The rows of a table.
+
+    Args:
+        folder: where its files lie.
+        stored: what the manifest says of it.
+        key: a column that narrows down where to look for removed rows.
+        check: hold every file against its digest; else only against the checksums that Parquet keeps.
+        where: only rows whose (text) columns have one of some values; None for all.
+
+    Raises:
+        StateError: a file is missing, truncated, foreign or not what the manifest says.
+    """
+
+    def files(*kinds: str) -> pa.Table:
+        parts = [part for kind in kinds for part in stored.get(kind, ())]
+        read = [
+            _read(folder / part["file"], part, schema, check) if where is None else _some(folder, part, schema, where) for part in parts
+        ]
+        return pa.concat_tables([schema.empty_table(), *read])
+
+    held, removed = files("parts", "added"), files("removed")
+    return without(held, removed, key) if removed.num_rows else held
+
+
+def _some(folder: Path, part: Mapping[str, Any], schema: pa.Schema, where: Mapping[str, pa.Array]) -> pa.Table:
+    """Rows of one file that have some values; those columns are only spelt out for the rows that stay."""
+    table = _read(folder / part["file"], part, schema, check=False, coded=list(where))
+    for column, values in where.items():
+        masks = [pc.take(pc.is_in(chunk.dictionary, value_set=values), chunk.indices) for chunk in table.column(column).chunks]
+        table = table.filter(pa.chunked_array(masks, pa.bool_()))
+    return table.cast(schema)
+
+
+def _read(path: Path, part: Mapping[str, Any], schema: pa.Schema, check: bool, coded: Sequence[str] = ()) -> pa.Table:
+    """One file, held against what the manifest says of it; `coded` columns come as dictionaries."""
+    try:
+        found = pq.read_table(path, partitioning=None, memory_map=False, page_checksum_verification=True, read_dictionary=list(coded))
+    except FileNotFoundError:
+        raise StateError(f"{path} is missing, which the manifest names.", RESTORE) from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StateError(f"{path} is damaged and cannot be read ({str(error).splitlines()[0]}).", RESTORE) from None
+    if found.schema.names != schema.names or not (coded or found.schema.equals(schema)):
+        raise StateError(f"{path} is not a table of this graph: its columns are others.", RESTORE)
+    if found.num_rows != part["rows"] or (check and content_digest(found) != part["digest"]):
+        raise StateError(f"{path} does not hold what the manifest says.", RESTORE)
+    return found
+
+
+def cut(table: pa.Table, key: str) -> Iterator[tuple[dict[str, Any], pa.Table]]:
+    """Base parts: the table cut by hash of a column, each with its entry for the manifest. How many depends on the rows alone."""
+    count = 1
+    while count < _MAX_PARTS and table.num_rows > count * _ROWS_PER_PART:
+        count *= 2
+    which = _key_hashes(table.column(key)) % count if count > 1 else None
+    for number in range(count):
+        part = table if which is None else table.filter(pa.array(which == number))
+        if part.num_rows:
+            yield _entry(f"{number:03d}", part), part
+
+
+def layer(table: pa.Table, what: str) -> Iterator[tuple[dict[str, Any], pa.Table]]:
+    """The file of what a change added or removed, with its entry for the manifest; nothing for no rows."""
+    if table.num_rows:
+        yield _entry(what, table), table
+
+
+def _entry(prefix: str, part: pa.Table) -> dict[str, Any]:
+    digest = content_digest(part)
+    return {"file": f"{prefix}-{digest.removeprefix('sha256:')[:24]}.parquet", "rows": part.num_rows, "digest": digest}
+
+
+def files_of(stored: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Entries of all files of a table."""
+    return [*stored["parts"], *(part for what in LAYERS for part in stored.get(what, ()))]
+
+
+def overgrown(stored: Mapping[str, Any]) -> bool:
+    """Whether a table's layers should be worked into its base parts."""
+    layers = [part for what in LAYERS for part in stored.get(what, ())]
+    base = sum(part["rows"] for part in stored["parts"])
+    return len(layers) > _MAX_LAYERS or sum(part["rows"] for part in layers) > max(_MAX_SHARE * base, _ROWS_PER_PART / 16)
+
+
+def _key_hashes(column: pa.ChunkedArray) -> NDArray[np.uint32]:
+    """CRC-32 of each key's UTF-8 bytes (uint32 [n])."""
+    encoded = column.combine_chunks().dictionary_encode()
+    hashes = np.array([zlib.crc32(key.encode()) for key in encoded.dictionary.to_pylist()], np.uint32)
+    found: NDArray[np.uint32] = hashes[encoded.indices.to_numpy()]
+    return found
+
+
+class PartWriter:
+    """Writes files that are not there yet: on the disk when the block ends, or none of them when it fails."""
+
+    def __init__(self) -> None:
+        self.written: list[Path] = []
+
+    def add(self, folder: Path, parts: Iterator[tuple[dict[str, Any], pa.Table]]) -> list[dict[str, Any]]:
+        """Write the parts of a table, and give their entries.
+
+        Raises:
+            OSError: the disk is full or may not be written to.
+        """
+        entries = []
+        for entry, part in parts:
+            path = folder / entry["file"]
+            if not path.exists():
+                _write(part, path)
+                self.written.append(path)
+            entries.append(entry)
+        return entries
+
+    def __enter__(self) -> PartWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, OSError):
+            for path in self.written:
+                path.unlink(missing_ok=True)
+        elif kind is None:
+            for folder in {path.parent for path in self.written}:
+                sync(folder)
+
+
+def _write(part: pa.Table, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        pq.write_table(part, temporary, compression="zstd", write_page_checksum=True)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync(folder: Path) -> None:
+    """Have a folder's entries on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
