@@ -202,6 +202,47 @@ def bundles(models: Path) -> list[Bundle]:
     return sorted(found, key=lambda bundle: (-bundle.trained, bundle.name))
 
 
+def card(models: Path, name: str | None = None) -> dict[str, Any]:
+    """All that a model says about itself: the JSON of `clew models show`.
+
+    Args:
+        models: the folder of all models.
+        name: its name, or a beginning that only one has; None: the one in use.
+
+    Raises:
+        UnknownKeyError: no model is called so, or several are.
+        StateError: there is no model, or it is damaged.
+    """
+    current = _state(models)["current"]
+    if name is None and not current:
+        raise StateError("No model answers yet.", "Train one: clew train.")
+    chosen = current if name is None else _named(models, name)
+    manifest = _manifest(models / chosen)
+    config, alike = manifest["config"], manifest["report"].get("likeness", {"pairs": "all", "recall": 1.0})
+    return {
+        "name": chosen,
+        "digest": manifest["digest"],
+        "graph": manifest["snapshot_digest"],
+        "current": chosen == current,
+        "seed": config.get("seed", 0),
+        "text_encoder": config.get("text_encoder", []),
+        "without": config.get("without", []),
+        "settings": config.get("settings", {}),
+        "likeness": alike,
+        "views": [view for view, _ in manifest["views"]],
+        "weights": manifest["weights"],
+        "report": manifest["report"],
+    }
+
+
+def _named(models: Path, name: str) -> str:
+    names = [folder.parent.name for folder in models.glob("*/manifest.json") if folder.parent.suffix != ".tmp"]
+    found = [one for one in names if one.startswith(name.removeprefix("sha256:")[:16])] if name else []
+    if len(found) != 1:
+        raise UnknownKeyError("model", name, names)
+    return found[0]
+
+
 def use(models: Path, name: str) -> str:
     """Make a model the one that answers.
 
@@ -215,15 +256,12 @@ def use(models: Path, name: str) -> str:
     Raises:
         UnknownKeyError: no model is called so, or several are.
     """
-    names = [folder.parent.name for folder in models.glob("*/manifest.json") if folder.parent.suffix != ".tmp"]
-    found = [one for one in names if one.startswith(name.removeprefix("sha256:")[:16])] if name else []
-    if len(found) != 1:
-        raise UnknownKeyError("model", name, names)
+    found = _named(models, name)
     state = _state(models)
-    if state["current"] != found[0]:
+    if state["current"] != found:
         before = [*state["before"], state["current"]] if state["current"] else state["before"]
-        _write_state(models, found[0], before[-_KEPT_BEFORE:])
-    return found[0]
+        _write_state(models, found, before[-_KEPT_BEFORE:])
+    return found
 
 
 def undo(models: Path) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kg.config import TrainConfig
+import numpy as np
+
+from kg.config import FitSettings, TrainConfig
 from kg.errors import StateError, UnknownKeyError
 from kg.progress import SILENT, Progress
 from kg.snapshot import GraphSnapshot
 from recommend import bundle
 from recommend.texts import snapshot_texts
 from recommend.training import Training
+from recommend.tuning import Tuned, keep, search, tuned_settings
 from recommend.views.facts import view_name
 
 if TYPE_CHECKING:
@@ -55,7 +58,7 @@ def check_without(names: Iterable[str], snapshot: GraphSnapshot) -> None:
     Raises:
         UnknownKeyError: no such view; near ones are suggested.
     """
-    known = {"gnn", "co_bought", "co_bought_similar", "similar", "similar_wide", "next_bought"}
+    known = {"gnn", "ease", "co_bought", "co_bought_similar", "similar", "similar_wide", "next_bought"}
     known |= {view_name(name) for name in snapshot.facts()} | {name.lower() for name in snapshot.links()}
     for name in names:
         if name not in known:
@@ -79,16 +82,64 @@ def train(workspace: Workspace, config: TrainConfig | None = None, progress: Pro
     from recommend.fit import fit
 
     settings = config or TrainConfig()
+    settings = settings.model_copy(update={"settings": tuned_settings(workspace, settings)})
+    with workspace.lock():
+        training = _training(workspace, settings, progress)
+        workspace.models.mkdir(parents=True, exist_ok=True)
+        fitted = fit(training)
+        with progress.stage("saving the model"):
+            return bundle.save(workspace.models, fitted, settings.model_dump(mode="json"))
+
+
+def tune(workspace: Workspace, config: TrainConfig, trials: int, minutes: float | None, progress: Progress = SILENT) -> Tuned:
+    """Look for better settings on validation and keep them where the next training finds them.
+
+    Args:
+        workspace: an open workspace with a graph.
+        config: settings that hold now; what its `settings` give explicitly is not looked for.
+        trials: how many, those of earlier runs of the same search among them.
+        minutes: at most; None: no limit.
+        progress: who listens.
+
+    Raises:
+        StateError: no product in the graph, too few events to choose on, or another process is writing.
+    """
+    from recommend.choose import choose
+    from recommend.fit import parts_of, read_texts
+
+    with workspace.lock():
+        training = _training(workspace, config, progress)
+        texts = read_texts(training, "gnn" not in config.without)
+
+        def rehearse(settings: FitSettings) -> float:
+            tried = replace(training, config=config.model_copy(update={"settings": settings}), cache=None, progress=SILENT)
+            _, report = choose(parts_of(tried, texts), tried.snapshot, tried)
+            return figure_of(report)
+
+        found = search(rehearse, config, workspace.cache / "tuning", training.snapshot.digest, trials, minutes, progress)
+        keep(workspace, found)
+        return found
+
+
+def figure_of(report: Mapping[str, Any]) -> float:
+    """NDCG@20 of the joint list on validation, mean over the people of all branches.
+
+    Raises:
+        StateError: there were too few events to choose on.
+    """
+    branches = list(report.get("branches", {}).values())
+    if not branches:
+        raise StateError("There are too few events to choose settings on.", "Train without --tune: the defaults hold.")
+    return float(np.average([one["ndcg@20"]["all"] for one in branches], weights=[sum(one["people"]) for one in branches]))
+
+
+def _training(workspace: Workspace, settings: TrainConfig, progress: Progress) -> Training:
     snapshot = workspace.snapshot()
     if not snapshot.n_items:
         raise StateError("The graph holds no product, so there is nothing to learn.", "Take a catalogue in: clew graph ingest.")
-    with workspace.lock():
-        cache = workspace.cache / "text"
-        cache.mkdir(parents=True, exist_ok=True)
-        workspace.models.mkdir(parents=True, exist_ok=True)
-        fitted = fit(Training(snapshot, snapshot_texts(snapshot), (), settings, cache, progress))
-        with progress.stage("saving the model"):
-            return bundle.save(workspace.models, fitted, settings.model_dump(mode="json"))
+    cache = workspace.cache / "text"
+    cache.mkdir(parents=True, exist_ok=True)
+    return Training(snapshot, snapshot_texts(snapshot), (), settings, cache, progress)
 
 
 def describe(made: bundle.Bundle) -> dict[str, Any]:

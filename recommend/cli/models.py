@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import click
 
@@ -34,6 +35,37 @@ def list_models(session: Session) -> None:
             or "No model yet; train one: clew train."
         ),
     )
+
+
+@models.command("show")
+@command_options
+@click.argument("name", required=False)
+def show_model(session: Session, name: str | None) -> None:
+    """One model: what it was fitted with, what was chosen on validation, and its weights (the one that answers by default)."""
+    from kg.workspace import Workspace
+    from recommend.bundle import card
+
+    found = card(Workspace(session.workspace).open().models, name)
+    session.emit(found, lambda: _card(found))
+
+
+def _card(found: dict[str, Any]) -> str:
+    settings = ", ".join(f"{name} {value:g}" for name, value in found["settings"].items())
+    alike = found["likeness"]
+    lines = [
+        f"model {found['name']}{' (it answers)' if found['current'] else ''}",
+        f"  graph {found['graph'][7:19]}, text {' + '.join(found['text_encoder'])}, seed {found['seed']}",
+        f"  settings: {settings}",
+        f"  likeness of texts: pairs {alike['pairs']}, {alike['recall']:.1%} of true neighbours",
+    ]
+    for branch, weights in found["weights"]["branches"].items():
+        figures = found["report"].get("branches", {}).get(branch, {}).get("ndcg@20")
+        chosen = f", NDCG@20 on validation {figures['all']:.4f}" if figures else ""
+        lines.append(f"  {branch}{chosen}")
+        for kind in ("seen", "unseen"):
+            words = ", ".join(f"{view} {weight:.3g}" for view, weight in sorted(weights[kind].items(), key=lambda one: -abs(one[1])))
+            lines.append(f"    {'known' if kind == 'seen' else 'new'} products: {words or 'nothing'}")
+    return "\n".join(lines)
 
 
 @models.command()

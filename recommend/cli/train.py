@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kg.config import TrainConfig
     from kg.workspace import Workspace
     from recommend.bundle import Bundle
+    from recommend.tuning import Tuned
 
 
 @click.command()
@@ -19,15 +20,30 @@ if TYPE_CHECKING:
 @click.option("--without", default="", help="Parts to leave out, such as gnn or similar,brand.")
 @click.option("--text-encoder", default="", help="Text encoders, joined by a plus sign: words+static.")
 @click.option("--seed", type=int, default=None, help="Seed of every random number.")
+@click.option("--tune", "trials", type=click.IntRange(1), default=None, help="First look for better settings, trying so many.")
+@click.option("--tune-minutes", "minutes", type=click.FloatRange(0, min_open=True), default=None, help="For so long at most.")
 @click.option("--estimate", "only_estimate", is_flag=True, help="Say what it would cost, and stop.")
-def train(session: Session, without: str, text_encoder: str, seed: int | None, only_estimate: bool) -> None:
+def train(
+    session: Session,
+    without: str,
+    text_encoder: str,
+    seed: int | None,
+    trials: int | None,
+    minutes: float | None,
+    only_estimate: bool,
+) -> None:
     """Fit views, GNN and weights into a model, and let it answer.
 
-    The same graph, settings and seed give the same model.
+    The same graph, settings and seed give the same model. Settings that --tune finds hold for later trainings too (tuned.json in the
+    workspace); a search that was stopped goes on with the same command.
     """
+    from kg.errors import UsageError
     from kg.workspace import Workspace
-    from recommend.train import describe, estimate
+    from recommend.train import describe, estimate, tune
     from recommend.train import train as fit
+
+    if minutes is not None and trials is None:
+        raise UsageError("--tune-minutes bounds --tune, which is not given.", "Say how many settings to try: --tune 20.")
 
     workspace = Workspace(session.workspace).open()
     config = _settings(workspace, without, text_encoder, seed)
@@ -37,8 +53,10 @@ def train(session: Session, without: str, text_encoder: str, seed: int | None, o
     if only_estimate:
         session.emit({"estimate": expected.to_dict()}, lambda: "")
         return
+    tuned = None if trials is None else tune(workspace, config, trials, minutes, progress)
     made = fit(workspace, config, progress)
-    session.emit({**describe(made), "estimate": expected.to_dict()}, lambda: _text(made))
+    document = {**describe(made), "estimate": expected.to_dict()}
+    session.emit(document if tuned is None else {**document, "tuned": tuned.to_dict()}, lambda: _tuned(tuned) + _text(made))
 
 
 def _settings(workspace: Workspace, without: str, text_encoder: str, seed: int | None) -> TrainConfig:
@@ -56,6 +74,14 @@ def _settings(workspace: Workspace, without: str, text_encoder: str, seed: int |
     found = config.train.model_copy(update=changes)
     check_without(found.without, workspace.snapshot())
     return found
+
+
+def _tuned(found: Tuned | None) -> str:
+    if found is None:
+        return ""
+    chosen = ", ".join(f"{name} {value:.3g}" for name, value in found.settings.items())
+    end = "" if found.complete else "; time was up, the same command goes on"
+    return f"tuned: NDCG@20 on validation {found.before:.4f} → {found.figure:.4f} in {found.trials} trials{end} ({chosen}).\n"
 
 
 def _text(made: Bundle) -> str:
