@@ -4,6 +4,7 @@
     // @param item: text                     a parameter without a default must be given
     // @param limit: integer = 20
     // @columns label, key, name
+    // @needs fulltext                       what only some engines have; left out, it runs on all
     // @cost 0.2 ms embedded, 2 ms Neo4j     measured on the graph of 2.4 million edges
     MATCH …
 
@@ -22,7 +23,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 GROUPS = ("explore", "explain", "quality", "analytics")
-_TAG = re.compile(r"@(param|columns|cost)\s+(.*)", re.DOTALL)
+_TAG = re.compile(r"@(param|columns|needs|cost)\s+(.*)", re.DOTALL)
 _PARAMETER = re.compile(r"(\w+)\s*:\s*(text|integer|number|boolean|list)\s*(?:=\s*(.+))?\Z", re.DOTALL)
 _TYPES: dict[str, tuple[type, ...]] = {"text": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,), "list": (list,)}
 
@@ -87,6 +88,7 @@ class NamedQuery:
         columns: what a row holds.
         text: the statement.
         cost: what it was measured to take; empty when it was not.
+        needs: capabilities that an engine must have; without any, it runs on all.
     """
 
     name: str
@@ -96,6 +98,7 @@ class NamedQuery:
     columns: tuple[str, ...]
     text: str
     cost: str = ""
+    needs: tuple[str, ...] = ()
 
     def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Values for all parameters, defaults filled in.
@@ -130,6 +133,7 @@ class NamedQuery:
             "summary": self.summary,
             "parameters": {parameter.name: parameter.type for parameter in self.parameters},
             "columns": list(self.columns),
+            "needs": list(self.needs),
         }
 
 
@@ -146,6 +150,7 @@ def parse(name: str, group: str, source: str) -> NamedQuery:
     parameters: list[Parameter] = []
     columns: tuple[str, ...] = ()
     cost = ""
+    needs: tuple[str, ...] = ()
     for block in blocks[1:]:
         tag = _TAG.match("@" + block)
         if tag is None:
@@ -155,12 +160,14 @@ def parse(name: str, group: str, source: str) -> NamedQuery:
             parameters.append(_parameter(f"{group}/{name}.cypher", rest))
         elif what == "columns":
             columns = tuple(column.strip() for column in rest.split(","))
+        elif what == "needs":
+            needs = tuple(need.strip() for need in rest.split(","))
         else:
             cost = " ".join(rest.split())
     text = "\n".join(lines[n_header:]).strip().removesuffix(";")
     if not (summary and columns and text):
         raise QueryError(f"{group}/{name}.cypher lacks a summary, its @columns or its statement.")
-    return NamedQuery(name, group, summary, tuple(parameters), columns, text, cost)
+    return NamedQuery(name, group, summary, tuple(parameters), columns, text, cost, needs)
 
 
 def _parameter(where: str, text: str) -> Parameter:

@@ -73,5 +73,7 @@ def open_store(workspace: Workspace, address: str | None = None, progress: Progr
     if address.split("://")[0] in _BOLT:
         from kg.stores.neo4j import Neo4jStore
 
-        return Neo4jStore(address)
+        store = Neo4jStore(address)
+        progress.note(store.connected)
+        return store
     raise UsageError(f"{address!r} is no address of an engine.", "Give bolt://host:7687, or leave --store out for the embedded engine.")

@@ -10,15 +10,17 @@ from typing import Any
 from cypher.guard import RefusedError, guard
 from cypher.query import NamedQuery, QueryError, library
 from kg.engine import open_embedded
-from kg.errors import InputError, UnknownKeyError
+from kg.errors import EngineError, InputError, UnknownKeyError
 from kg.live_schema import LiveSchema, live_schema
 from kg.progress import SILENT, Progress
-from kg.store import GraphStore, Limits, Rows
+from kg.store import FULLTEXT, VECTORS, GraphStore, Limits, Rows
 from kg.stores.embedded import EmbeddedStore
 from kg.workspace import Workspace
 
 NAMED_LIMITS = Limits(rows=10_000, seconds=120.0)
 EXPLORE_LIMITS = Limits(rows=1_000, seconds=30.0, memory_mb=2_048)
+_NEEDS = {FULLTEXT: "a full-text index", VECTORS: "an index of vectors"}
+_NEEDS_HINT = "Copy the graph into a Neo4j with `clew graph sync --with-model --to bolt://…` and ask there with --store."
 
 
 def named_query(name: str) -> NamedQuery:
@@ -41,8 +43,12 @@ def run_named(store: GraphStore, name: str, given: Mapping[str, Any], limits: Li
 
     Raises:
         InputError: there is no such query, or a parameter is missing, unknown or of another type.
+        EngineError: the engine lacks an index that the query goes by.
     """
     query = named_query(name)
+    lacking = [need for need in query.needs if need not in store.capabilities]
+    if lacking:
+        raise EngineError(f"The query {name} needs {_NEEDS[lacking[0]]}, which the {store.name} engine does not have.", _NEEDS_HINT)
     try:
         bound = query.bind(given)
     except QueryError as error:

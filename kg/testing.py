@@ -17,7 +17,7 @@ from kg.merge import CATALOGUE, TREE, Incoming, merge
 from kg.model import Entity, Evidence, Fact, Price, Product
 from kg.ontology import ATTRIBUTE_RELATIONS, Label, Rel, relation
 from kg.snapshot import Edges, GraphSnapshot
-from kg.store import CYPHER, Counts, Edge, EngineGraph, GraphStore, Limits, Node, engine_graph, node_schema
+from kg.store import CYPHER, VECTORS, Counts, Edge, EngineGraph, GraphStore, Limits, Node, VectorStore, engine_graph, node_schema
 from kg.sync import store_checksums, synchronise, verify
 from kg.tables import EVENT_SCHEMA, GraphTables, evidence_tables, products_table, tree_tables
 from kg.vocabulary import Vocabulary
@@ -189,6 +189,32 @@ def example_tables() -> GraphTables:
     tree = tree_tables(kinds, TREE, "vocabulary")
     incoming = Incoming(products_table(rows), evidence_tables(facts, CATALOGUE), tree, None, [events])
     return merge(GraphTables.empty(), incoming, run="sha256:example")
+
+
+class VectorContract:
+    """What an engine with an index of vectors must hold to, beside `StoreContract`."""
+
+    def make(self) -> GraphStore:
+        """An empty engine."""
+        raise NotImplementedError
+
+    def test_vectors_are_written_replaced_and_lost_with_their_product(self) -> None:
+        """Vectors are written, replaced and lost with their product."""
+        store = self.make()
+        try:
+            assert VECTORS in store.capabilities and isinstance(store, VectorStore)
+            graph = engine_graph(example_tables(), "sha256:example")
+            synchronise(store, graph)
+            assert store.vectors_digest() is None
+            store.write_vectors(["p1", "p2"], np.eye(2, 4, dtype=np.float32), "sha256:one")
+            assert store.vectors_digest() == "sha256:one"
+            store.write_vectors(["p1", "p3"], np.eye(2, 3, dtype=np.float32), "sha256:two")
+            assert store.vectors_digest() == "sha256:two", "another number of dimensions makes the index anew"
+            assert verify(store, graph) == [], "vectors are no part of the graph"
+            store.upsert_nodes(Label.PRODUCT, graph.nodes[Label.PRODUCT].slice(0, 1))
+            assert store.vectors_digest() is None, "a product that is written anew has lost its vector, and the engine says so"
+        finally:
+            store.close()
 
 
 class StoreContract:

@@ -168,6 +168,45 @@ def shell(session: Session, shape: str, address: str | None, rows: int, seconds:
         explorer.close()
 
 
+@cypher.command()
+@click.option("--store", "address", required=True, help="bolt://… of the server.")
+@click.option("--user", envvar="CLEW_NEO4J_USER", default="neo4j", show_default=True, help="Whose password.")
+@click.option("--forget", is_flag=True, help="Take the password out of the keyring.")
+@command_options
+def login(session: Session, address: str, user: str, forget: bool) -> None:
+    """Keep a server's password in this system's keyring, so that no command and no file has to carry it.
+
+    The password is asked for without showing it, or read from standard input in a pipe; the server is asked whether it is right.
+    """
+    from kg.stores import passwords
+    from kg.stores.bolt_session import BoltConnection, BoltSettings
+
+    BoltSettings(address, user, "")  # an address that is none is told before anything is typed
+    if forget:
+        held = passwords.forget(address, user)
+        document = {"server": passwords.service(address), "user": user, "kept": False}
+        session.emit(document, lambda: f"The keyring holds no password of {user} at {address}{' any more' if held else ''}.")
+        return
+    password = _asked_password(user, address)
+    BoltConnection(BoltSettings(address, user, password)).close()
+    passwords.keep(address, user, password)
+    document = {"server": passwords.service(address), "user": user, "kept": True}
+    session.emit(document, lambda: f"The keyring keeps the password of {user} at {address}.")
+
+
+def _asked_password(user: str, address: str) -> str:
+    import sys
+
+    from kg.errors import UsageError
+
+    if sys.stdin.isatty():
+        return str(click.prompt(f"Password of {user} at {address}", hide_input=True, err=True))
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise UsageError("There is no password on standard input.", "Run the command on a terminal, or pipe one line into it.")
+    return password
+
+
 def _print(session: Session, found: Rows, shape: str) -> None:
     from kg.cli.tables import answer_text, csv_table
 

@@ -16,7 +16,7 @@ from kg.cli.graph_ontology import ontology_command
 
 if TYPE_CHECKING:
     from kg.cli.graph_erase import Models
-    from kg.cli.graph_exchange import Derived
+    from kg.cli.graph_exchange import Derived, Vectors
     from kg.config import Config
     from kg.ingest import FactSourceFactory, IngestReport
     from kg.workspace import Workspace
@@ -25,13 +25,16 @@ if TYPE_CHECKING:
     Extraction = Callable[[Workspace, str], tuple[FactSourceFactory, Any]]
 
 
-def make_graph_group(extraction: Extraction, derived: Derived | None = None, models: Models | None = None) -> click.Group:
+def make_graph_group(
+    extraction: Extraction, derived: Derived | None = None, models: Models | None = None, vectors: Vectors | None = None
+) -> click.Group:
     """The group `graph` with an extractor in it.
 
     Args:
         extraction: called only when an ingest needs it, so that looking at a graph loads no extractor.
         derived: edges that a model found, for `sync --with-model`.
         models: what models owe to a person, for `erase`.
+        vectors: of products by the model in use, for `sync --with-model`.
     """
 
     @click.group()
@@ -46,7 +49,7 @@ def make_graph_group(extraction: Extraction, derived: Derived | None = None, mod
         verify_engine,
         ontology_command,
         diff_command,
-        make_sync_command(derived),
+        make_sync_command(derived, vectors),
         export_command,
         import_command,
     ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,17 @@ import click
 from kg.cli.common import Session, command_options
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from kg.progress import Progress
+    from kg.store import GraphStore
     from kg.workspace import Workspace
 
     Derived = Callable[[Workspace, Progress], Mapping[str, pa.Table]]
+    # A workspace → keys of its products and their vectors (float32 [n, d]), by the model in use
+    Vectors = Callable[[Workspace], tuple[Sequence[str], NDArray[np.float32]]]
 
 
 @click.command(name="export")
@@ -54,25 +59,30 @@ def import_command(session: Session, path: Path, replace_graph: bool) -> None:
     session.emit(done.to_dict(), lambda: f"Nodes and edges: {counted}\n{done.digest[:19]}…")
 
 
-def make_sync_command(derived: Derived | None) -> click.Command:
+def make_sync_command(derived: Derived | None, vectors: Vectors | None = None) -> click.Command:
     """The command `sync`.
 
     Args:
         derived: edges that the workspace's model found, by relation; None where there are no models (then --with-model is refused).
+        vectors: of products by that model, for engines with an index of vectors.
     """
 
     @click.command(name="sync")
     @click.option("--to", "address", required=True, help="bolt://host:7687, neo4j://…, also +s and +ssc.")
-    @click.option("--with-model", is_flag=True, help="Also the edges between products that explanations use (CO_BOUGHT, SIMILAR_TEXT, …).")
+    @click.option(
+        "--with-model",
+        is_flag=True,
+        help="Also what the model found: edges between products (CO_BOUGHT, SIMILAR_TEXT, …) and their text vectors, in an index.",
+    )
     @click.option("--without-users", is_flag=True, help="A graph that carries no person; takes out those that are there.")
     @command_options
     def sync(session: Session, address: str, with_model: bool, without_users: bool) -> None:
         """Bring a Neo4j server up to date; only what differs is written, the second time nothing."""
         import time
 
+        from kg.engine import open_store
         from kg.errors import UsageError
         from kg.exchange import bring_up_to_date, graph_to_hold, with_derived
-        from kg.stores.neo4j import Neo4jStore
         from kg.truth import Truth
         from kg.workspace import Workspace
 
@@ -82,10 +92,11 @@ def make_sync_command(derived: Derived | None) -> click.Command:
             if derived is None:
                 raise UsageError("There are no models here.", "Leave --with-model out.")
             graph = with_derived(graph, derived(workspace, session.progress()))
-        store = Neo4jStore(address)
+        store = open_store(workspace, address, session.progress())
         started = time.perf_counter()
         try:
             changes = bring_up_to_date(store, graph, session.progress())
+            n_vectors = _write_vectors(store, vectors(workspace), session.progress()) if with_model and vectors is not None else 0
         finally:
             store.close()
         seconds = time.perf_counter() - started
@@ -94,9 +105,32 @@ def make_sync_command(derived: Derived | None) -> click.Command:
             "digest": graph.digest,
             "engine": address,
             "changes": changes.to_dict(),
+            "vectors": n_vectors,
             "seconds": round(seconds, 3),
         }
         counted = ", ".join(f"{n:,} {word}" for word, n in changes.to_dict().items())
-        session.emit(document, lambda: f"Nodes and edges: {counted}  ({seconds:.1f} s)")
+        more = f"\nVectors written: {n_vectors:,}" if n_vectors else ""
+        session.emit(document, lambda: f"Nodes and edges: {counted}  ({seconds:.1f} s){more}")
 
     return sync
+
+
+def _write_vectors(store: GraphStore, found: tuple[Sequence[str], NDArray[np.float32]], progress: Progress) -> int:
+    """Give an engine with an index of vectors those of a model; how many were written."""
+    from kg.digest import digest_arrays
+    from kg.store import VECTORS, VectorStore
+
+    keys, vectors = found
+    if not vectors.shape[1]:
+        progress.note("The model has no text vectors, so none were written.")
+        return 0
+    if VECTORS not in store.capabilities or not isinstance(store, VectorStore):
+        progress.note(f"The {store.name} engine has no index of vectors, so none were written.")
+        return 0
+    digest = digest_arrays([vectors])
+    if store.vectors_digest() == digest:
+        return 0
+    with progress.stage("writing vectors", len(keys)) as advance:
+        store.write_vectors(keys, vectors, digest)
+        advance(len(keys))
+    return len(keys)

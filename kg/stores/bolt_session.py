@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ import neo4j
 from neo4j import exceptions
 
 from kg.errors import ClewError, EngineError, InputError, StateError, UsageError
+from kg.stores import passwords
 
 SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 OLDEST = (5, 0)
@@ -30,6 +31,7 @@ class BoltSettings:
         uri: `bolt://host:7687`; also bolt+s, bolt+ssc, neo4j, neo4j+s, neo4j+ssc.
         user, password: credentials; a user of "" goes without any.
         database: name; None is the user's home database.
+        password_from: where the password was found, for people: "environment" or "keyring"; never the password.
 
     Raises:
         UsageError: the address has no such scheme, no host, or carries a password.
@@ -39,20 +41,25 @@ class BoltSettings:
     user: str
     password: str = field(repr=False)
     database: str | None = None
+    password_from: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.uri)
         if parts.scheme not in SCHEMES or not parts.hostname:
             raise UsageError(f"{self.uri!r} is not the address of a Neo4j.", f"It looks like bolt://localhost:7687 ({', '.join(SCHEMES)}).")
         if parts.password or parts.username:
-            raise UsageError("A password does not belong into an address.", "Set CLEW_NEO4J_USER and CLEW_NEO4J_PASSWORD instead.")
+            raise UsageError(
+                "A password does not belong into an address.", "Set CLEW_NEO4J_USER and CLEW_NEO4J_PASSWORD instead, or use the keyring."
+            )
 
     @classmethod
     def from_environment(cls, uri: str) -> BoltSettings:
         """Credentials and database from CLEW_NEO4J_USER, _PASSWORD, _DATABASE; CLEW_NEO4J_AUTH=none goes without.
 
+        Without a password there, the system's keyring is asked for that of this user at this address (`kg.stores.passwords`).
+
         Raises:
-            EngineError: no password is set.
+            EngineError: there is no password in either.
             UsageError: CLEW_NEO4J_AUTH has another value, or the address is none.
         """
         auth = os.environ.get("CLEW_NEO4J_AUTH", "basic")
@@ -61,13 +68,17 @@ class BoltSettings:
             raise UsageError(f"CLEW_NEO4J_AUTH is {auth!r}.", "It is `basic` (user and password) or `none`.")
         if auth == "none":
             return cls(uri, "", "", database)
-        settings = cls(uri, os.environ.get("CLEW_NEO4J_USER", "neo4j"), os.environ.get("CLEW_NEO4J_PASSWORD", ""), database)
-        if not settings.password:
+        user, password = os.environ.get("CLEW_NEO4J_USER", "neo4j"), os.environ.get("CLEW_NEO4J_PASSWORD", "")
+        settings = cls(uri, user, password, database, "environment")
+        if password:
+            return settings
+        kept, where = passwords.recall(uri, user)
+        if not kept:
             raise EngineError(
-                f"There is no password for Neo4j at {uri}.",
-                "Set CLEW_NEO4J_PASSWORD (and CLEW_NEO4J_USER), or CLEW_NEO4J_AUTH=none for a server without passwords.",
+                f"There is no password for {user} of Neo4j at {uri}: CLEW_NEO4J_PASSWORD is not set, and {where}.",
+                f"Set it, keep the password with `clew cypher login --store {uri}`, or set CLEW_NEO4J_AUTH=none for a server without any.",
             )
-        return settings
+        return replace(settings, password=kept, password_from="keyring")
 
 
 class BoltConnection:
@@ -96,7 +107,7 @@ class BoltConnection:
             )
         try:
             with self.plain_words():
-                check_version(self._driver.get_server_info().agent, settings.uri)
+                self.version = check_version(self._driver.get_server_info().agent, settings.uri)
                 self.read("RETURN 1")
         except BaseException:
             self._driver.close()
@@ -148,8 +159,8 @@ class _AnswerLostError(EngineError):
     """The connection broke between a commit and its answer."""
 
 
-def check_version(agent: str, uri: str) -> None:
-    """Refuse a server older than 5.0.
+def check_version(agent: str, uri: str) -> tuple[int, int]:
+    """The release of a server, (5, 26); one that does not say counts as the oldest that will do.
 
     Args:
         agent: what it calls itself, such as "Neo4j/5.26.31".
@@ -159,10 +170,12 @@ def check_version(agent: str, uri: str) -> None:
         EngineError: it is too old.
     """
     match = re.match(r"Neo4j/(\d+)\.(\d+)", agent)
-    if match and (int(match[1]), int(match[2])) < OLDEST:
+    found = (int(match[1]), int(match[2])) if match else OLDEST
+    if found < OLDEST:
         raise EngineError(
             f"{agent} at {uri} is too old.", f"clew needs Neo4j {OLDEST[0]}.{OLDEST[1]} or newer; 5.26 is the long-term release."
         )
+    return found
 
 
 def _of_driver(error: exceptions.DriverError, settings: BoltSettings) -> ClewError:

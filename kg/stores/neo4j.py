@@ -13,14 +13,17 @@ from operator import itemgetter
 from typing import Any
 
 import neo4j
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from kg.errors import InputError, StateError
 from kg.interop_csv import STATE_KEY, STATE_LABEL
 from kg.ontology import RELATIONS, Family, Label, Relation, all_labels, product_properties, relation
-from kg.store import CYPHER, Counts, Edge, Limits, Node, Rows, edge_schema, node_schema
+from kg.store import CYPHER, FULLTEXT, FULLTEXT_INDEX, VECTORS, Counts, Edge, Limits, Node, Rows, edge_schema, node_schema
 from kg.stores.bolt_session import BoltConnection, BoltSettings
 from kg.stores.bolt_values import cell, ends_to_look_up, scalar
+from kg.stores.bolt_vectors import VECTORS_SINCE, vectors_digest, write_vectors
 
 _STATEMENT_ROWS = 5_000  # rows a statement: a fifth less work for the server than with 10,000
 _BATCH_ROWS = 10_000  # rows a transaction that deletes, rows a batch that is read
@@ -40,11 +43,32 @@ class Neo4jStore:
     """
 
     name = "neo4j"
-    capabilities = frozenset({CYPHER})
 
     def __init__(self, settings: BoltSettings | str) -> None:
         self._bolt = BoltConnection(BoltSettings.from_environment(settings) if isinstance(settings, str) else settings)
         self._read_queries: dict[str, None] = {}
+
+    @property
+    def connected(self) -> str:
+        """Where and as whom, and where the password came from, as a sentence."""
+        settings = self._bolt.settings
+        if not settings.user:
+            return f"Connected to {settings.uri} without a password."
+        known = {"environment": " (password from CLEW_NEO4J_PASSWORD)", "keyring": " (password from the keyring)"}
+        return f"Connected to {settings.uri} as {settings.user}{known.get(settings.password_from, '')}."
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Queries and full text; vectors from the release on that has an index for them."""
+        return frozenset({CYPHER, FULLTEXT, *([VECTORS] if self._bolt.version >= VECTORS_SINCE else [])})
+
+    def vectors_digest(self) -> str | None:
+        """See `kg.store.VectorStore`."""
+        return vectors_digest(self._bolt)
+
+    def write_vectors(self, keys: Sequence[str], vectors: NDArray[np.float32], digest: str) -> None:
+        """See `kg.store.VectorStore`."""
+        write_vectors(self._bolt, keys, vectors, digest)
 
     def digest(self) -> str | None:
         """See `GraphStore`."""
@@ -60,7 +84,7 @@ class Neo4jStore:
         """Unique keys for every label that will be written or joined, full text over titles."""
         needed = {*labels, *(rel.source for rel in relations), *(rel.target for rel in relations)}
         schema = [_constraint(str(label)) for label in sorted({str(label) for label in needed} | {STATE_LABEL})]
-        schema.append(f"CREATE FULLTEXT INDEX clew_titles IF NOT EXISTS FOR (n:{Label.PRODUCT}) ON EACH [n.title]")
+        schema.append(f"CREATE FULLTEXT INDEX {FULLTEXT_INDEX} IF NOT EXISTS FOR (n:{Label.PRODUCT}) ON EACH [n.title]")
         own = [each.name for each in product_properties()]
         schema += [f"CREATE INDEX clew_product_{name} IF NOT EXISTS FOR (n:{Label.PRODUCT}) ON (n.{name})" for name in own]
         for statement in schema:

@@ -8,9 +8,11 @@ from kg.cli.graph import make_graph_group
 from recommend import owed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from kg.ingest import FactSourceFactory
     from kg.progress import Progress
@@ -37,4 +39,14 @@ def _derived(workspace: Workspace, progress: Progress) -> Mapping[str, pa.Table]
     return derived_edges(load(workspace), progress)
 
 
-graph = make_graph_group(_extraction, _derived, owed)
+def _vectors(workspace: Workspace) -> tuple[Sequence[str], NDArray[np.float32]]:
+    import numpy as np
+
+    from recommend.bundle import load
+
+    scorer = load(workspace)
+    empty = np.zeros((scorer.snapshot.n_items, 0), np.float32)  # a model fitted without text
+    return list(scorer.snapshot.items), empty if scorer.text is None else scorer.text.vectors
+
+
+graph = make_graph_group(_extraction, _derived, owed, _vectors)

@@ -24,6 +24,7 @@ DOORS = {
     "spacy": ("extraction/",),
     "neo4j": ("kg/stores/",),
     "kglite": ("kg/stores/",),
+    "keyring": ("kg/stores/passwords",),
     "rdflib": ("kg/rdf",),
     "pyshacl": ("kg/rdf",),
     "networkx": ("kg/interop",),

@@ -11,13 +11,15 @@ import pytest
 
 from cypher.guard import guard
 from cypher.query import library
+from kg.errors import EngineError
 from kg.explore import run_named
 from kg.ontology import RELATIONS, Label
-from kg.store import GraphStore, engine_graph, plain
+from kg.store import FULLTEXT_INDEX, VECTOR_INDEX, GraphStore, engine_graph, plain
 from kg.stores.embedded import EmbeddedStore
 from kg.sync import synchronise
 from kg.testing import example_tables
 
+PORTABLE = sorted(name for name, query in library().items() if not query.needs)
 EXPECTED = json.loads((Path(__file__).parent / "library_rows.json").read_text(encoding="utf-8"))
 
 
@@ -28,7 +30,7 @@ def store() -> Iterator[GraphStore]:
         yield store
 
 
-@pytest.mark.parametrize("name", sorted(library()))
+@pytest.mark.parametrize("name", PORTABLE)
 def test_a_query_gives_its_rows(store: GraphStore, name: str) -> None:
     case = EXPECTED[name]
     found = run_named(store, name, case["parameters"])
@@ -37,7 +39,7 @@ def test_a_query_gives_its_rows(store: GraphStore, name: str) -> None:
     assert sorted(rows, key=repr) == sorted(case["rows"], key=repr)
 
 
-@pytest.mark.parametrize("name", sorted(library()))
+@pytest.mark.parametrize("name", PORTABLE)
 def test_a_query_only_reads(name: str) -> None:
     assert guard(library()[name].text).wanted == {p.name for p in library()[name].parameters}
 
@@ -59,4 +61,17 @@ def test_a_query_is_portable(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(library()))
 def test_a_query_says_what_it_costs(name: str) -> None:
-    assert re.match(r"[\d.]+ m?s embedded", library()[name].cost)
+    query = library()[name]
+    assert re.match(r"[\d.]+ m?s Neo4j" if query.needs else r"[\d.]+ m?s embedded", query.cost)
+
+
+@pytest.mark.parametrize("name", sorted(set(library()) - set(PORTABLE)))
+def test_a_query_is_not_sent_to_an_engine_that_lacks_its_index(store: GraphStore, name: str) -> None:
+    with pytest.raises(EngineError, match=f"{name} needs .* index.*, which the embedded engine does not have"):
+        run_named(store, name, {"item": "p1"} if "item" in library()[name].text else {"text": "lego"})
+
+
+def test_the_indexes_of_the_library_are_those_that_are_made() -> None:
+    named = {"search_titles": FULLTEXT_INDEX, "similar_by_text": VECTOR_INDEX}
+    assert set(named) == set(library()) - set(PORTABLE)
+    assert all(f"'{index}'" in library()[name].text for name, index in named.items())

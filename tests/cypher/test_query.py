@@ -29,7 +29,7 @@ def test_a_header_says_what_a_query_is() -> None:
     assert query.text.endswith("LIMIT $limit")
     assert query.to_dict() == {
         "name": "thing", "group": "explore", "summary": query.summary,
-        "parameters": {"item": "text", "limit": "integer", "share": "number", "names": "list"}, "columns": ["key", "name"],
+        "parameters": {"item": "text", "limit": "integer", "share": "number", "names": "list"}, "columns": ["key", "name"], "needs": [],
     }  # fmt: skip
 
 

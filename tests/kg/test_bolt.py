@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
 
+import keyring
 import pytest
+from click.testing import CliRunner
+from keyring.backend import KeyringBackend
+from keyring.backends.fail import Keyring as NoKeyring
+from keyring.errors import KeyringLocked, PasswordDeleteError, PasswordSetError
 
 from kg.errors import EngineError, UsageError
+from kg.stores import passwords
 from kg.stores.bolt_session import BoltConnection, BoltSettings, check_version
 from kg.stores.launcher import free_port
+from recommend.cli import cli
 
 
 @pytest.fixture(autouse=True)
@@ -41,10 +49,82 @@ def test_credentials_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert "secret" not in repr(found)
 
 
-def test_no_password() -> None:
-    with pytest.raises(EngineError, match="no password for Neo4j at bolt://localhost") as caught:
+def test_no_password(held: Held) -> None:
+    with pytest.raises(EngineError, match=r"no password for neo4j of Neo4j at bolt://localhost.*the keyring holds none") as caught:
         BoltSettings.from_environment("bolt://localhost")
     assert "CLEW_NEO4J_AUTH=none" in caught.value.hint
+
+
+class Held(KeyringBackend):
+    """A keyring that lives in a dictionary."""
+
+    priority = 1.0  # type: ignore[assignment]
+
+    def __init__(self, locked: bool = False) -> None:
+        self.passwords: dict[tuple[str, str], str] = {}
+        self.locked = locked
+
+    def get_password(self, service: str, username: str) -> str | None:
+        if self.locked:
+            raise KeyringLocked("the collection is locked.\nD-Bus says so")
+        return self.passwords.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        if self.locked:
+            raise PasswordSetError("it is locked")
+        self.passwords[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        if self.passwords.pop((service, username), None) is None:
+            raise PasswordDeleteError("none")
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    before, backend = keyring.get_keyring(), Held()
+    keyring.set_keyring(backend)
+    yield backend
+    keyring.set_keyring(before)
+
+
+def test_the_keyring_is_asked_where_the_environment_has_no_password(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords.keep("bolt://Host", "neo4j", "kept")
+    passwords.keep("bolt://host", "reader", "other")
+    found = BoltSettings.from_environment("neo4j+s://host:7687")
+    assert (found.password, found.password_from) == ("kept", "keyring") and "kept" not in repr(found)
+    monkeypatch.setenv("CLEW_NEO4J_USER", "reader")
+    assert BoltSettings.from_environment("bolt://host").password == "other"
+    monkeypatch.setenv("CLEW_NEO4J_PASSWORD", "given")
+    found = BoltSettings.from_environment("bolt://host")
+    assert (found.password, found.password_from) == ("given", "environment")
+
+
+def test_a_keyring_that_does_not_answer_is_told(held: Held) -> None:
+    held.locked = True
+    with pytest.raises(EngineError, match=r"the keyring cannot be read \(the collection is locked\)"):
+        BoltSettings.from_environment("bolt://host")
+    with pytest.raises(EngineError, match="did not take the password of neo4j at bolt://host: it is locked"):
+        passwords.keep("bolt://host", "neo4j", "secret")
+
+
+def test_a_system_without_a_keyring(held: Held) -> None:
+    keyring.set_keyring(NoKeyring())
+    with pytest.raises(EngineError, match="this system has no keyring") as caught:
+        BoltSettings.from_environment("bolt://host")
+    assert "clew cypher login --store bolt://host" in caught.value.hint
+    with pytest.raises(EngineError, match="did not take"):
+        passwords.keep("bolt://host", "neo4j", "secret")
+
+
+def test_login_forgets_and_never_prints_the_password(held: Held) -> None:
+    passwords.keep("bolt://host", "neo4j", "s3cret")
+    done = CliRunner().invoke(cli, ["cypher", "login", "--store", "bolt://host", "--forget"])
+    assert done.exit_code == 0 and "any more" in done.output and held.passwords == {}
+    assert "any more" not in CliRunner().invoke(cli, ["cypher", "login", "--store", "bolt://host", "--forget"]).output
+    done = CliRunner().invoke(cli, ["cypher", "login", "--store", "bolt://127.0.0.1:1"], input="s3cret\n")
+    assert done.exit_code == 3 and "s3cret" not in done.output and held.passwords == {}
+    done = CliRunner().invoke(cli, ["cypher", "login", "--store", "bolt://127.0.0.1:1"], input="")
+    assert done.exit_code == 2 and "no password on standard input" in done.output
 
 
 def test_a_server_without_passwords(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,18 +26,6 @@ from kg.truth import Truth
 from recommend.cli import cli
 
 FILMS = Path(__file__).parents[1] / "data" / "small-films"
-CONFIG = """
-[catalogue.columns]
-item = "film"
-title = "title"
-category = "category"
-[events.columns]
-user = "viewer"
-item = "film"
-time = "day"
-[extraction]
-extractor = "columns"
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +42,7 @@ def clew(*arguments: object) -> Result:
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("films")
     shutil.copy(FILMS / FILE_NAME, folder)
-    (folder / "clew.toml").write_text(CONFIG)
+    shutil.copy(FILMS / "clew.toml", folder)
     done = ingest(folder)
     assert done.exit_code == 0, done.output
     return folder
@@ -163,7 +151,7 @@ def test_a_row_whose_property_is_of_another_type_is_set_aside(films: Path, tmp_p
     folder = tmp_path / "w"
     folder.mkdir()
     shutil.copy(FILMS / FILE_NAME, folder)
-    (folder / "clew.toml").write_text(CONFIG)
+    shutil.copy(FILMS / "clew.toml", folder)
     rows: tuple[str, ...] = ("film,title,year,runtime,director,category", "a,A,1999,99,Ann,drama", "b,B,soon,99,Ann,drama")
     rows += ("c,C,,99,Ann,drama", "d,D,2001,inf,Ann,drama")
     (tmp_path / "films.csv").write_text("\n".join(rows))

@@ -1,0 +1,9 @@
+// Products by the words of their titles, best first, through the full-text index (words in Lucene's query language: wooden AND train~).
+// @param text: text
+// @param limit: integer = 20
+// @columns item, title, score
+// @needs fulltext
+// @cost 4 ms Neo4j
+CALL db.index.fulltext.queryNodes('clew_titles', $text) YIELD node, score
+RETURN node.key AS item, node.title AS title, score
+ORDER BY score DESC, item LIMIT $limit
