@@ -110,12 +110,13 @@ def _train(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1.0, (step + 1) / (config.warmup + 1)) * max(0.0, 1 - step / steps)
     )
+    final = min(steps, config.stop_at or steps)
     batches, started, loss_value, last = Batches(histories, config), time.monotonic(), math.nan, 0
     best = Best()
     first = checkpoint.restore(tower, optimiser, schedule, best) if checkpoint else 0
-    with progress.stage("gnn", steps) as advance:
+    with progress.stage("gnn", final) as advance:
         advance(first)
-        for last in range(first + 1, steps + 1):
+        for last in range(first + 1, final + 1):
             random = torch.Generator().manual_seed(derive(config.seed, f"gnn dropout {last}"))
             loss = _loss(tower, inputs, batches.draw(last), config, random)
             optimiser.zero_grad(set_to_none=True)
@@ -126,7 +127,7 @@ def _train(
             if not math.isfinite(loss_value):
                 raise StateError(f"The GNN's fit diverged at step {last}.", "Lower learning_rate, or check the text features.")
             advance(1)
-            if last % config.check_every == 0 or last == steps:
+            if last % config.check_every == 0 or last == final:
                 if valid:
                     best.offer(_validate(tower, everything, known_rows, valid), last, tower)
                 if checkpoint:

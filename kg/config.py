@@ -250,14 +250,14 @@ class FitSettings(Section):
     """`[train.settings]`: the few numbers of a fit that `clew train --tune` looks for; one that is given here is left alone.
 
     Args:
-        gnn_steps: optimiser steps of the GNN; 0: by the number of people.
+        gnn_effort: optimiser steps of the GNN, as a multiple of what the number of people suggests.
         gnn_temperature: of its softmax.
         gnn_identity_dropout: how often a product goes without its identity.
         shrink: what is added to a product's number of buyers where people in common are counted.
         ridge: λ of EASE.
     """
 
-    gnn_steps: int = Field(default=0, ge=0)
+    gnn_effort: float = Field(default=1.0, gt=0)
     gnn_temperature: float = Field(default=0.07, gt=0)
     gnn_identity_dropout: float = Field(default=0.5, ge=0, lt=1)
     shrink: float = Field(default=3.0, ge=0)

@@ -24,11 +24,14 @@ STEPS = (0.0, 0.25, 0.5, 0.75, 1.5, 2.0, 4.0)
 ROUNDS = 3
 GAIN = 2e-4  # a weight moves only for more than this in NDCG: less is noise
 SURE = 0.5  # … and for more than so many standard errors of the difference
+FACTORS = (0.125, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 8.0)  # how loud new products are
+DELTAS = (-2.0, -1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 2.0)  # what they get beside, in mean scores of known products
+FEW_PEOPLE = 500  # of validation below which it cannot tell the two
 _POOL = 200  # strongest candidates of each view that a person's pool holds
 _BLOCK = 256
 
 # Where the search starts (the study on Beauty, design/model.md), and the unit of a view that starts at 0.
-START_SEEN = {"gnn": 10.0, "co_bought": 60.0, "co_bought_similar": 28.0, "similar": 4.2}
+START_SEEN = {"gnn": 10.0, "ease": 60.0, "co_bought": 30.0, "co_bought_similar": 28.0, "similar": 4.2}
 START_UNSEEN = {"gnn": 10.0, "co_bought_similar": 160.0, "similar": 12.0, "similar_wide": 0.7}
 WORDS_ALONE = {"similar": 4.0, "similar_wide": 4.0}
 UNITS = {
@@ -38,6 +41,7 @@ UNITS = {
     "similar": 6.0,
     "similar_wide": 1.0,
     "next_bought": 60.0,
+    "ease": 60.0,
     POPULARITY: 0.2,
 }
 _FACT_UNIT = 0.3
@@ -164,7 +168,7 @@ def search(
     chosen, figures = _climb(useful, _listed(names, starts[0]), units)
     for start in starts[1:]:
         weights, found = _climb(useful, _listed(names, start), units)
-        if _better(found, figures):
+        if better(found, figures):
             chosen, figures = weights, found
     return _named(names, chosen), float(figures.mean())
 
@@ -198,12 +202,13 @@ def _turn(
         found = _per_person(groups, tried)
         # A view that may go without loss goes: fewer views, fewer surprises.
         free = value == 0.0 and found.mean() >= figures.mean() and best is weights
-        if free or (found.mean() > best_figures.mean() and _better(found, figures)):
+        if free or (found.mean() > best_figures.mean() and better(found, figures)):
             best, best_figures = tried, found
     return best, best_figures
 
 
-def _better(found: NDArray[np.float64], than: NDArray[np.float64]) -> bool:
+def better(found: NDArray[np.float64], than: NDArray[np.float64]) -> bool:
+    """Whether figures of people are better than others of the same people by more than chance (float64 [people] both)."""
     difference = found - than
     return bool(difference.mean() > max(GAIN, SURE * difference.std() / np.sqrt(len(difference))))
 
@@ -225,6 +230,9 @@ def _named(names: Sequence[str], weights: NDArray[np.float64]) -> dict[str, floa
     return {name: float(value) for name, value in zip(names, weights, strict=True) if value}
 
 
+_Joint = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]  # known, new, targets, how many
+
+
 def joint(
     pairs: Sequence[tuple[Group, Group]], people: Sequence[NDArray[np.bool_]], seen: dict[str, float], unseen: dict[str, float]
 ) -> tuple[float, float, float]:
@@ -238,7 +246,7 @@ def joint(
     Returns:
         Factor on the weights of new products, δ, and the NDCG@20 of the joint list.
     """
-    prepared = []
+    prepared: list[_Joint] = []
     for (known, new), who in zip(pairs, people, strict=True):
         chosen = np.flatnonzero(who & (known.n_targets + new.n_targets > 0))
         if len(chosen):
@@ -253,16 +261,45 @@ def joint(
     if not any(new.n_targets.any() for _, new in pairs):
         return 1.0, 0.0, float(np.mean([ndcg_of(known, targets[:, : known.shape[1]], n).mean() for known, _, targets, n in prepared]))
 
-    def value(factor: float, delta: float) -> float:
-        return float(np.mean([ndcg_of(np.concatenate([a, b * factor + delta], axis=1), t, n).mean() for a, b, t, n in prepared]))
-
     spread = float(np.mean([np.abs(a[np.isfinite(a)]).mean() if np.isfinite(a).any() else 0.0 for a, *_ in prepared])) or 1.0
-    factors, deltas = (0.125, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 8.0), (-2.0, -1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 2.0)
-    table = np.array([[value(factor, delta * spread) for delta in deltas] for factor in factors])
+    cells = [(factor, delta * spread) for factor in FACTORS for delta in DELTAS]
+    figures = [[ndcg_of(_list(one, *cell), one[2], one[3]) for one in prepared] for cell in cells]
+    table = np.array([float(np.mean([found.mean() for found in one])) for one in figures]).reshape(len(FACTORS), len(DELTAS))
     # The mean over neighbours of the grid: a lone peak is noise, a plateau holds on other slices too.
-    smooth = _smoothed(table)
-    row, column = np.unravel_index(int(smooth.argmax()), smooth.shape)
-    return factors[row], deltas[column] * spread, float(table[row, column])
+    best = int(_smoothed(table).argmax())
+    if sum(len(known) for known, *_ in prepared) < FEW_PEOPLE:
+        best = _balanced(prepared, cells, [np.concatenate(one) for one in figures], best)
+    return *cells[best], float(table.flat[best])
+
+
+def _balanced(prepared: Sequence[_Joint], cells: Sequence[tuple[float, float]], figures: Sequence[NDArray[np.float64]], best: int) -> int:
+    """Of the cells that are as good as the best but for chance, the one whose lists hold the share of new products that targets do.
+
+    Few people cannot tell how loud new products are, and the loudest are as good as any; how many targets are new they can tell.
+    """
+    wanted = sum(int(t[:, a.shape[1] :].sum()) for a, _, t, _ in prepared) / sum(int(t.sum()) for _, _, t, _ in prepared)
+    tied = [place for place, found in enumerate(figures) if _within_chance(figures[best] - found)]
+    return min(tied, key=lambda place: abs(_share_of_new(prepared, *cells[place]) - wanted))
+
+
+def _within_chance(difference: NDArray[np.float64]) -> bool:
+    return bool(difference.mean() <= difference.std() / np.sqrt(len(difference)))
+
+
+def _share_of_new(prepared: Sequence[_Joint], factor: float, delta: float) -> float:
+    """How much of the lists of K is new, mean over people."""
+    shares = []
+    for one in prepared:
+        scores = _list(one, factor, delta)
+        k = min(K, scores.shape[1])
+        top = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+        shares.append((top >= one[0].shape[1]).mean(axis=1))
+    return float(np.concatenate(shares).mean())
+
+
+def _list(one: _Joint, factor: float, delta: float) -> NDArray[np.float32]:
+    known, new, *_ = one
+    return np.concatenate([known, new * np.float32(factor) + np.float32(delta)], axis=1)
 
 
 def _smoothed(table: NDArray[np.float64]) -> NDArray[np.float64]:

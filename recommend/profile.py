@@ -62,29 +62,71 @@ def profile_of_items(item_rows: Sequence[int], branch: Branch) -> Profile:
     return Profile(branch, rows, weights, rows)
 
 
-def profile_of_events(events: EventLog, now: int, recency_days: float | None) -> Profile:
+@dataclass(frozen=True, slots=True)
+class Recency:
+    """How loudly a product of the history still speaks: exp(−age / days) · exp(−later / events).
+
+    Args:
+        days: age is counted in days; None where time has no say.
+        events: later is how many products the person had after it; None where order has no say.
+    """
+
+    days: float | None = None
+    events: float | None = None
+
+    def __post_init__(self) -> None:
+        if any(value is not None and not value > 0 for value in (self.days, self.events)):
+            raise StateError("A history fades over a number of days or of products above 0.")
+
+
+def profile_of_events(events: EventLog, now: int, recency: Recency) -> Profile:
     """The profile of one person's events.
 
     Args:
         events: of one person.
         now: the moment that ages are counted from (seconds); the last event of the graph.
-        recency_days: a product last had a days ago counts exp(−a / recency_days); None, or no times: all count alike.
+        recency: how the history fades.
 
     Returns:
         Weights |H|^-1/2 · recency; branch `known`, `few_events` or `new_user`.
     """
-    rows = np.unique(events.item_rows).astype(np.int32)
+    rows, places = np.unique(events.item_rows, return_inverse=True)
     branch = Branch.KNOWN if len(rows) >= KNOWN_FROM else Branch.FEW_EVENTS if len(rows) else Branch.NEW_USER
-    weights = np.full(len(rows), 1 / math.sqrt(max(len(rows), 1)))
-    if recency_days is not None and events.timed and len(rows):
-        last = np.full(len(rows), NO_TIME, np.int64)
-        np.maximum.at(last, np.searchsorted(rows, events.item_rows), events.times)
-        weights *= recency(last, now, recency_days)
-    return Profile(branch, rows, weights.astype(np.float32), rows)
+    last = last_times(places, events.times, len(rows))
+    weights = loudness(np.zeros(len(rows), np.int64), last, now, recency if events.timed else Recency(events=recency.events))
+    return Profile(branch, rows.astype(np.int32), weights.astype(np.float32), rows.astype(np.int32))
 
 
-def recency(times: NDArray[np.int64], now: int, days: float) -> NDArray[np.float64]:
-    """exp(−age / days) of moments (seconds); an unknown moment counts as `days` ago, a future one as now."""
-    known = times != NO_TIME
-    ages = np.maximum(now - np.where(known, times, now), 0) / _DAY
-    return np.exp(-np.where(known, ages / days, 1.0))
+def last_times(places: NDArray[np.int64], times: NDArray[np.int64], n_places: int) -> NDArray[np.int64]:
+    """The last moment at each place (int64 [n_places]), `NO_TIME` where none is known."""
+    last = np.full(n_places, NO_TIME, np.int64)
+    np.maximum.at(last, places, times)
+    return last
+
+
+def loudness(users: NDArray[np.int64], last: NDArray[np.int64], now: int, recency: Recency) -> NDArray[np.float64]:
+    """|H|^-1/2 · recency of each product of many histories.
+
+    Args:
+        users: int64 [h], ascending: whose history each product is in.
+        last: int64 [h], when the person had it last; `NO_TIME` counts as `days` ago and as followed by `events` others.
+        now: what ages are counted from; a future moment counts as now.
+        recency: how histories fade.
+
+    Returns:
+        float64 [h].
+    """
+    ends = np.searchsorted(users, users, side="right")
+    weights = 1 / np.sqrt(np.maximum(ends - np.searchsorted(users, users), 1))
+    known = last != NO_TIME
+    if recency.days is not None:
+        ages = np.maximum(now - np.where(known, last, now), 0) / _DAY
+        weights *= np.exp(-np.where(known, ages / recency.days, 1.0))
+    if recency.events is not None and len(users):
+        order = np.lexsort((last, users))
+        changes = (np.diff(users[order]) != 0) | (np.diff(last[order]) != 0)
+        group_ends = np.append(np.flatnonzero(changes) + 1, len(users))  # products of one moment follow none of each other
+        later = np.empty(len(users), np.int64)
+        later[order] = ends[order] - group_ends[np.concatenate([[0], np.cumsum(changes)])]
+        weights *= np.exp(-np.where(known, later / recency.events, 1.0))
+    return np.asarray(weights, np.float64)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from kg.errors import StateError
-from recommend.profile import Branch
+from recommend.profile import Branch, Recency
 
 # A branch that no weights were chosen for takes those of the branch that is most like it.
 STAND_INS: dict[Branch, tuple[Branch, ...]] = {
@@ -79,12 +79,12 @@ class Weights:
     Args:
         branches: weights by branch; `Weights.branch` finds a stand-in for the others.
         query: weights of a text query.
-        recency_days: a history event of age a counts exp(−a / recency_days); None where time has no say.
+        recency: how a history fades.
     """
 
     branches: Mapping[Branch, BranchWeights]
     query: QueryWeights = field(default_factory=QueryWeights)
-    recency_days: float | None = None
+    recency: Recency = field(default_factory=Recency)
 
     def branch(self, branch: Branch) -> BranchWeights:
         """The weights of a branch or of its stand-in.
@@ -102,11 +102,11 @@ class Weights:
         return {
             "branches": {str(branch): weights.to_dict() for branch, weights in self.branches.items()},
             "query": {"words": self.query.words, "entities": self.query.entities, "text": self.query.text},
-            "recency_days": self.recency_days,
+            "recency": {"days": self.recency.days, "events": self.recency.events},
         }
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Weights:
         """What `to_dict` gave."""
         branches = {Branch(name): BranchWeights(**weights) for name, weights in values["branches"].items()}
-        return cls(branches, QueryWeights(**values["query"]), values["recency_days"])
+        return cls(branches, QueryWeights(**values["query"]), Recency(**values["recency"]))

@@ -16,12 +16,14 @@ from kg.progress import SILENT, Progress
 from kg.snapshot import GraphSnapshot
 from recommend.arrays import Arrays, unpack
 from recommend.views.base import View
-from recommend.views.co_bought import CoBoughtSimilarView, CoBoughtView, buyers_of, co_bought
+from recommend.views.co_bought import SHRINK, CoBoughtSimilarView, CoBoughtView, buyers_of, co_bought
+from recommend.views.ease import RIDGE, EaseView, ease
 from recommend.views.facts import FactView
 from recommend.views.gnn import GnnView
+from recommend.views.large import recall_of
 from recommend.views.links import LinkView
-from recommend.views.similar import SimilarView, likeness, nearest
-from recommend.views.transitions import NextBoughtView, transitions
+from recommend.views.similar import ALL_PAIRS, NEAR, SimilarView, likeness, nearest
+from recommend.views.transitions import NextBoughtView, in_order, transitions
 from recommend.words import CatalogueWords
 
 
@@ -33,24 +35,33 @@ class Likeness:
         words: TF-IDF rows.
         wide: K, CSR float32 [n_items, n_items].
         near: Nᵀ, CSR float32 [candidate, neighbour].
+        recall: share of the true neighbours in `near`, on a sample; 1 where every pair was compared.
     """
 
     words: CatalogueWords
     wide: sp.csr_array
     near: sp.csr_array
+    recall: float = 1.0
 
     @classmethod
     def build(cls, words: CatalogueWords, vectors: NDArray[np.float32] | None, progress: Progress = SILENT) -> Likeness:
-        """From words and, where there are any, text vectors (float32 [n_items, d])."""
+        """From words and, where there are any, text vectors (float32 [n_items, d], rows of length 1 or zero)."""
         wide = likeness(words, vectors, progress)
-        return cls(words, wide, nearest(wide))
+        recall = 1.0 if wide.shape[0] <= ALL_PAIRS else recall_of(wide, words, vectors, NEAR)
+        return cls(words, wide, nearest(wide), recall)
 
 
 def build_views(
-    snapshot: GraphSnapshot, alike: Likeness, table: EmbeddingTable | None, without: frozenset[str] = frozenset()
+    snapshot: GraphSnapshot,
+    alike: Likeness,
+    table: EmbeddingTable | None,
+    without: frozenset[str] = frozenset(),
+    shrink: float = SHRINK,
+    ridge: float = RIDGE,
 ) -> list[View]:
-    """The views that a snapshot has evidence for, less those left out by name."""
-    bought = CoBoughtView(co_bought(snapshot.interactions), buyers_of(snapshot.interactions))
+    """The views that a snapshot has evidence for, less those left out by name; `shrink` as in `co_bought`, `ridge` as in `ease`."""
+    bought = CoBoughtView(co_bought(snapshot.interactions, shrink=shrink), buyers_of(snapshot.interactions))
+    seen = snapshot.item_event_counts > 0
     spread = sp.csr_array(alike.near.T.tocsr())
     found: list[View] = [
         bought,
@@ -60,10 +71,12 @@ def build_views(
         *(FactView.build(snapshot, name) for name in snapshot.facts()),
         *(LinkView.build(snapshot, name) for name in snapshot.links()),
     ]
-    if (snapshot.events.times[1:] > snapshot.events.times[:-1]).any():
+    if "ease" not in without:
+        found.append(EaseView(ease(snapshot.interactions, ridge), alike.near, seen))
+    if in_order(snapshot.events):
         found.append(NextBoughtView(*transitions(snapshot.events, snapshot.n_items)))
     if table is not None:
-        found.append(GnnView(table, snapshot.item_event_counts > 0, alike.words))
+        found.append(GnnView(table, seen, alike.words))
     return [view for view in found if view.name not in without]
 
 
@@ -104,6 +117,8 @@ def views_of_arrays(
             found[name] = FactView(relation, part.matrix("factor"), part.array("idf"))
         elif kind == "link":
             found[name] = LinkView(relation, part.matrix("forward"))
+        elif kind == "ease":
+            found[name] = EaseView(part.matrix("matrix"), part.matrix("near"), seen)
         elif kind == "next_bought":
             found[name] = NextBoughtView(part.matrix("matrix"), part.matrix("counts"))
         elif kind == "gnn" and table is not None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recommend import fuse
-from recommend.profile import Branch
+from recommend.profile import Branch, Recency
 from recommend.weights import BranchWeights, Weights
 
 
@@ -68,10 +68,32 @@ def test_new_products_are_not_buried_where_none_is_looked_for():
     assert (factor, delta) == (1.0, 0.0) and value > 0.3
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_where_few_people_tell_nothing_lists_hold_as_many_new_products_as_are_looked_for(share):
+    random = np.random.default_rng(2)
+    known, new = group(random, 0, people=40), group(random, 0, people=40)
+    # Scores that say nothing of what is wanted: every balance is as good as any, and the best by luck must not decide.
+    blind = [fuse.Group(one.names, random.random(one.features.shape).astype(np.float32), *_of(one)) for one in (known, new)]
+    wants_new = np.arange(40) < 40 * share
+    known, new = _asked(blind[0], ~wants_new), _asked(blind[1], wants_new)
+    factor, delta, _ = fuse.joint([(known, new)], [np.ones(40, bool)], {"good": 1.0}, {"good": 1.0})
+    scores = np.concatenate([known.features[0], new.features[0] * factor + delta], axis=1)
+    best = np.argsort(-scores, axis=1)[:, : fuse.K]
+    assert abs((best >= 60).mean() - share) < 0.2
+
+
+def _of(one: fuse.Group) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return one.valid, one.targets, one.n_targets
+
+
+def _asked(one: fuse.Group, who: np.ndarray) -> fuse.Group:
+    return fuse.Group(one.names, one.features, one.valid, one.targets & who[:, None], one.n_targets * who)
+
+
 def test_no_weight_is_below_zero_and_weights_survive_json():
     made = fuse.branch_weights({"good": 2.0, fuse.POPULARITY: 0.5}, {"good": 1.0}, 0.5, -0.1)
     assert made == BranchWeights({"good": 2.0}, {"good": 0.5}, newness=-0.1, popularity=0.5)
-    whole = Weights({Branch.KNOWN: made}, recency_days=365.0)
+    whole = Weights({Branch.KNOWN: made}, recency=Recency(365.0, 10.0))
     assert Weights.of(whole.to_dict()) == whole
     assert whole.branch(Branch.SESSION) is made and made.of("none", True) == 0
 

@@ -10,7 +10,7 @@ from kg.ontology import Rel
 from kg.testing import snapshot_of, stated
 from recommend.ledger import Ledger
 from recommend.new_product import new_product
-from recommend.profile import Branch, Profile
+from recommend.profile import Branch, Profile, Recency
 from recommend.query import query
 from recommend.scorer import Scorer, TextVectors
 from recommend.testing import random_table
@@ -58,7 +58,7 @@ def scorer_of(snapshot, seed):
             *random.normal(size=2),
         )
 
-    chosen = Weights({Branch.KNOWN: weights(), Branch.FEW_EVENTS: weights()}, QueryWeights(*random.random(3)), 100.0)
+    chosen = Weights({Branch.KNOWN: weights(), Branch.FEW_EVENTS: weights()}, QueryWeights(*random.random(3)), Recency(100.0, 3.0))
     text = TextVectors(vectors, lambda one: np.array([len(one), 1.0, -1.0], np.float32))
     return Scorer(snapshot, views, popularity(snapshot.interactions), chosen, words, text)
 

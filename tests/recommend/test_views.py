@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from kg.ontology import Rel
 from kg.testing import snapshot_of, stated
 from recommend.texts import snapshot_texts
-from recommend.views.base import NEW_ROW, Candidate
+from recommend.views.base import NEW_ROW, Candidate, LatentView
 from recommend.views.build import Likeness, build_views, kind_of, views_of_arrays, views_to_arrays
 from recommend.views.co_bought import CoBoughtView, co_bought
 from recommend.views.facts import entity_idf, view_name, weighted_facts
 from recommend.views.links import link_matrix
 from recommend.views.similar import likeness, near_of, nearest
-from recommend.views.transitions import transitions
+from recommend.views.transitions import DECAY, WINDOW, in_order, transitions
 from recommend.words import CatalogueWords
 
 
@@ -57,13 +57,31 @@ def test_transitions_look_forward_only(pairs, last):
         assert any(
             log.user_rows[a] == log.user_rows[b] and log.times[a] < log.times[b] and (log.item_rows[a], log.item_rows[b]) == (j, i)
             for a in range(len(log))
-            for b in range(a + 1, min(a + 4, len(log)))
+            for b in range(a + 1, min(a + 1 + WINDOW, len(log)))
         )
 
 
 def test_events_of_one_moment_have_no_order():
     matrix, _ = transitions(shop([(0, 0, 5), (0, 1, 5)]).events, 5)
     assert matrix.nnz == 0
+
+
+def test_transitions_are_their_formula_whatever_the_blocks(monkeypatch):
+    snapshot = shop([(0, 0, 0), (0, 1, 1), (0, 2, 2), (0, 0, 3), (1, 0, 0), (1, 2, 5)])
+    whole, counts = transitions(snapshot.events, 5)
+    scale = np.sqrt(np.array([3, 1, 2]) + 3)  # events of p0, p1, p2
+    wanted = DECAY / np.sqrt(4) / scale[0] / scale[2] + 1 / np.sqrt(2) / scale[0] / scale[2]
+    assert whole[0, 2] == pytest.approx(wanted) and counts[0, 2] == 2
+    monkeypatch.setattr("recommend.views.transitions._PAIRS", 1)
+    again, again_counts = transitions(snapshot.events, 5)
+    assert (again != whole).nnz == 0 and (again_counts != counts).nnz == 0
+    some, _ = transitions(snapshot.events, 5, rows=np.array([1], np.int32))
+    assert (some.toarray()[1] == whole.toarray()[1]).all() and not some.toarray()[[0, 2, 3, 4]].any()
+
+
+def test_order_is_a_persons():
+    assert not in_order(shop([(0, 0, 5), (0, 1, 5), (1, 1, 9)]).events)
+    assert in_order(shop([(0, 0, 5), (0, 1, 6)]).events)
 
 
 def test_facts_are_weighted_by_rarity_and_scaled_to_one():
@@ -124,7 +142,9 @@ def test_paths_of_every_view_sum_to_its_value_and_columns_to_its_rows(pairs):
             for j in range(5):
                 row = view.scores(np.array([j], np.int32), np.ones(1))
                 assert row[i] == pytest.approx(column[j], abs=1e-6)
-                assert sum(path.value for path in view.paths(j, Candidate(i))) == pytest.approx(row[i], abs=1e-12)
+                named = sum(path.value for path in view.paths(j, Candidate(i)))
+                whole = view.total(j, Candidate(i)) if isinstance(view, LatentView) else named
+                assert whole == pytest.approx(row[i], abs=1e-12)
 
 
 def test_views_lie_down_as_arrays_and_get_up_again():

@@ -1,0 +1,133 @@
+"""What is chosen on validation: how fast a history fades, and the fusion weights of each branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from kg.seeds import generator
+from kg.snapshot import GraphSnapshot
+from recommend import fuse
+from recommend.profile import KNOWN_FROM, Branch, Recency
+from recommend.profiles import weighted_profiles
+from recommend.slices import Slice, profile_sizes, shortened
+from recommend.tasks import Task
+from recommend.training import Training
+from recommend.views.base import View
+from recommend.views.facts import view_name
+from recommend.views.popular import popularity
+from recommend.views.transitions import in_order
+from recommend.weights import BranchWeights, Weights
+
+PEOPLE = 3000  # people of a slice that weights are chosen on
+FEW = 3  # products that a person is shortened to for the branch `few_events`
+RECENCY_DAYS = (730.0, 365.0, 180.0)
+RECENCY_EVENTS = (40.0, 20.0, 10.0, 5.0)
+_RECENCY_PEOPLE = 250  # of each slice that recency is chosen on
+_FACT_START = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A slice and the views of its graph."""
+
+    slice: Slice
+    views: Sequence[View]
+
+
+def choose(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training) -> tuple[Weights, dict[str, Any]]:
+    """Fusion weights of each branch that the slices have people for, and how well they did there (JSON values)."""
+    links = frozenset(name.lower() for name in snapshot.links())
+    facts = {view_name(name): _FACT_START for name in snapshot.facts()}
+    if not parts:
+        start = fuse.branch_weights(dict(fuse.START_SEEN), {**fuse.START_UNSEEN, **facts}, 1.0, 0.0)
+        training.progress.note("There are too few events to choose weights on; the defaults hold.")
+        return Weights({Branch.KNOWN: start}), {"validation": None}
+    recency = _recency(parts, snapshot, training)
+    report: dict[str, Any] = {"recency": {"days": recency.days, "events": recency.events}, "branches": {}}
+    branches = {}
+    for branch in (Branch.KNOWN, Branch.FEW_EVENTS):
+        found = [(part, task) for part in parts for task in _of_branch(part.slice, branch, training)]
+        if found:
+            branches[branch], report["branches"][str(branch)] = _branch(found, recency, facts, links)
+    return Weights(branches, recency=recency), report
+
+
+def _of_branch(one: Slice, branch: Branch, training: Training) -> list[Task]:
+    """One task a slice: its people of a branch. Where few people have few products, others are shortened to stand for them."""
+    random = generator(training.config.seed, f"people of {branch}")
+    found = []
+    for task in one.tasks:
+        sizes = profile_sizes(task)
+        inside = np.flatnonzero((sizes >= KNOWN_FROM) if branch is Branch.KNOWN else ((sizes > 0) & (sizes < KNOWN_FROM)))
+        if branch is Branch.FEW_EVENTS and len(inside) < 200:
+            inside = np.flatnonzero(sizes > 0)
+            task = shortened(task, FEW)
+        if len(inside) > PEOPLE // len(one.tasks):
+            inside = np.sort(random.choice(inside, PEOPLE // len(one.tasks), replace=False))
+        if len(inside):
+            found.append(task.some(inside))
+    return found
+
+
+def _profiles(part: Part, task: Task, recency: Recency) -> sp.csr_array:
+    log = part.slice.snapshot.events
+    now = int(log.times.max(initial=0)) if log.timed else 0
+    return weighted_profiles(task.history, task.n_users, part.slice.snapshot.n_items, now, recency)
+
+
+def _groups(part: Part, task: Task, recency: Recency) -> dict[bool, fuse.Group]:
+    snapshot = part.slice.snapshot
+    return fuse.collect(part.views, popularity(snapshot.interactions), task, _profiles(part, task, recency), snapshot.item_event_counts > 0)
+
+
+def _recency(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training) -> Recency:
+    """How fast a history fades under the starting weights: by days where events have times, then by products where they have an order.
+
+    The next value is taken when it is better by more than chance.
+    """
+    tasks = [(part, task) for part in parts for task in _of_branch(part.slice, Branch.KNOWN, training)]
+    if not tasks or not in_order(snapshot.events):
+        return Recency()
+    tasks = [(part, task.some(np.arange(min(task.n_users, _RECENCY_PEOPLE)))) for part, task in tasks]
+    best = Recency()
+    figures = _under(tasks, best)
+    for name, values in (("days", RECENCY_DAYS if snapshot.events.timed else ()), ("events", RECENCY_EVENTS)):
+        start = best
+        for value in values:
+            tried = replace(start, **{name: value})
+            found = _under(tasks, tried)
+            if fuse.better(found, figures):
+                best, figures = tried, found
+    return best
+
+
+def _under(tasks: Sequence[tuple[Part, Task]], recency: Recency) -> NDArray[np.float64]:
+    """NDCG of each person with a target of a kind, under the starting weights."""
+    figures = [np.empty(0)]
+    for part, task in tasks:
+        for kind, group in _groups(part, task, recency).items():
+            start = fuse.START_SEEN if kind else fuse.START_UNSEEN
+            weights = np.array([start.get(name, 0.0) for name in group.names])
+            people = group.n_targets > 0
+            if people.any():
+                figures.append(fuse.ndcg_of(group.scores(weights), group.targets, group.n_targets)[people])
+    return np.concatenate(figures)
+
+
+def _branch(
+    found: Sequence[tuple[Part, Task]], recency: Recency, facts: dict[str, float], links: frozenset[str]
+) -> tuple[BranchWeights, dict[str, Any]]:
+    groups = [_groups(part, task, recency) for part, task in found]
+    seen, seen_ndcg = fuse.search([group[True] for group in groups], (fuse.WORDS_ALONE, fuse.START_SEEN), links)
+    unseen, unseen_ndcg = fuse.search([group[False] for group in groups], ({**fuse.START_UNSEEN, **facts}, fuse.WORDS_ALONE), links)
+    people = [np.full(task.n_users, not part.slice.joint or task.name.split(",")[0] in part.slice.joint) for part, task in found]
+    factor, delta, all_ndcg = fuse.joint([(group[True], group[False]) for group in groups], people, seen, unseen)
+    weights = fuse.branch_weights(seen, unseen, factor, delta)
+    figures = {"people": [task.n_users for _, task in found], "ndcg@20": {"seen": seen_ndcg, "unseen": unseen_ndcg, "all": all_ndcg}}
+    return weights, {**figures, "factor": factor, "weights": weights.to_dict()}
