@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,9 @@ from recommend import bundle
 from recommend.texts import snapshot_texts
 from recommend.training import Training
 from recommend.tuning import Tuned, keep, search, tuned_settings
+from recommend.views.ease import MOST
 from recommend.views.facts import view_name
+from recommend.views.similar import ALL_PAIRS
 
 if TYPE_CHECKING:
     from kg.workspace import Workspace
@@ -43,12 +46,17 @@ def estimate(snapshot: GraphSnapshot, config: TrainConfig) -> Estimate:
     """Time and memory of a training of this size."""
     items, events = snapshot.n_items, len(snapshot.events)
     known = int((snapshot.item_event_counts > 0).sum())
-    seconds = 10 + items / 1500 + 4 * (items / 10_000) ** 2 + events / 5000
+    # Pairs of texts: all of them up to a size, beyond it those that are found.
+    seconds = 10 + items / 1500 + (4 * (items / 10_000) ** 2 if items <= ALL_PAIRS else items / 500) + events / 5000
     mb = 700 + items * 0.03 + 512 * items * 12 / 2**20 + events * 0.002
     if "gnn" not in config.without:
         people = min(snapshot.n_users, 1024)
         seconds += 2 * 180 * (0.05 + people * known * 1.5e-8)
         mb += 600 + people * known * 10 / 2**20
+    if "ease" not in config.without:
+        dense = min(known, MOST)
+        seconds += 2 * 30 * (dense / 10_000) ** 3
+        mb += 4 * dense**2 / 2**20
     return Estimate(seconds, mb)
 
 
@@ -86,7 +94,8 @@ def train(workspace: Workspace, config: TrainConfig | None = None, progress: Pro
     with workspace.lock():
         training = _training(workspace, settings, progress)
         workspace.models.mkdir(parents=True, exist_ok=True)
-        fitted = fit(training)
+        with enough_memory(training.snapshot, settings):
+            fitted = fit(training)
         with progress.stage("saving the model"):
             return bundle.save(workspace.models, fitted, settings.model_dump(mode="json"))
 
@@ -109,16 +118,45 @@ def tune(workspace: Workspace, config: TrainConfig, trials: int, minutes: float 
 
     with workspace.lock():
         training = _training(workspace, config, progress)
-        texts = read_texts(training, "gnn" not in config.without)
+        with enough_memory(training.snapshot, config):
+            texts = read_texts(training, "gnn" not in config.without)
 
         def rehearse(settings: FitSettings) -> float:
             tried = replace(training, config=config.model_copy(update={"settings": settings}), cache=None, progress=SILENT)
-            _, report = choose(parts_of(tried, texts), tried.snapshot, tried)
+            with enough_memory(tried.snapshot, tried.config):
+                _, report = choose(parts_of(tried, texts), tried.snapshot, tried)
             return figure_of(report)
 
         found = search(rehearse, config, workspace.cache / "tuning", training.snapshot.digest, trials, minutes, progress)
         keep(workspace, found)
         return found
+
+
+@contextmanager
+def enough_memory(snapshot: GraphSnapshot, config: TrainConfig) -> Iterator[None]:
+    """Turn a lack of memory into a sentence that says what to lower.
+
+    Raises:
+        StateError: the work inside ran out of memory.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _out_of_memory(error):
+            raise
+        parts = [name for name in ("ease", "gnn") if name not in config.without]
+        lower = f"Leave out what needs most: clew train --without {','.join([*config.without, *parts])}." if parts else ""
+        if not parts and config.text_encoder != ("words",):
+            lower = "Know texts by their words alone: clew train --text-encoder words."
+        raise StateError(
+            f"Training ran out of memory; about {estimate(snapshot, config).mb:.0f} MB are needed for {snapshot.n_items} products.",
+            lower or "Use a machine with more memory, or a smaller catalogue.",
+        ) from error
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """torch says it in words on the processor, and by the name of the error on a GPU."""
+    return "allocate memory" in str(error) or type(error).__name__ == "OutOfMemoryError"
 
 
 def figure_of(report: Mapping[str, Any]) -> float:
