@@ -65,7 +65,7 @@ def fit(
     check_finite([("text features", features.dense), ("word weights", features.words.data), ("word vectors", features.word_basis)])
 
     device = choose_device(config.device)
-    relations = tuple(snapshot.facts())
+    relations = tuple(name for name, edges in snapshot.facts().items() if len(edges) <= config.crowd * snapshot.n_items)
     idf = entity_idf(snapshot, relations)  # [n_relations, n_entities]
     edges = item_edges(snapshot, relations, idf)
     known_rows = np.flatnonzero(snapshot.item_event_counts > 0)  # [n_known]

@@ -107,7 +107,7 @@ class Protocol(Section):
     Args:
         name: what it is called.
         k: cutoffs of all metrics.
-        catalogue, triples, events: where data lies.
+        catalogue, triples, events: where data lies; without a catalogue the products are those of the events, called by their keys.
         extractor: what reads attributes out of the catalogue ("columns": nothing but its columns).
         split: a cut in time instead of files.
         valid: what weights are chosen on; without any, slices of train.
@@ -118,7 +118,7 @@ class Protocol(Section):
 
     name: str = Field(min_length=1)
     k: tuple[int, ...] = (10, 20)
-    catalogue: CatalogueSource
+    catalogue: CatalogueSource = CatalogueSource()
     triples: tuple[TriplesSource, ...] = ()
     events: ProtocolEvents
     extractor: str = "rules"

@@ -99,7 +99,7 @@ def load_benchmark(protocol: Protocol, progress: Progress = SILENT) -> Benchmark
     Raises:
         InputError: a file is missing or wrong; an event of valid or test is in train; train goes beyond the cut.
     """
-    products, facts = _catalogue(protocol, progress)
+    products, facts = _catalogue(protocol, progress) if protocol.catalogue.files else (_products_of_events(protocol), [])
     known = {product.key for product in products}
     reader = _Reader(protocol, known)
     train, later = _parts_of_time(protocol, reader)
@@ -137,6 +137,16 @@ def _catalogue(protocol: Protocol, progress: Progress) -> tuple[list[Product], l
     return products, facts
 
 
+def _products_of_events(protocol: Protocol) -> list[Product]:
+    """Every product that an event of the protocol names, called by its key."""
+    reader = _Reader(protocol, None)
+    files = [protocol.events.train or protocol.events.files, *(part.events for part in (*protocol.valid, *protocol.test))]
+    keys: set[str] = set()
+    for some in files:
+        keys.update(reader.table(some).column("item").unique().to_pylist())
+    return [Product(key, key) for key in sorted(keys)]
+
+
 def _refuse(rejects: Rejects, what: str) -> None:
     if rejects.count:
         first = rejects.first[0]
@@ -169,7 +179,7 @@ class _Untitled(Rejects):
 class _Reader:
     """Event files of a protocol as tables of user, item and time, products outside the catalogue refused."""
 
-    def __init__(self, protocol: Protocol, known: set[str]) -> None:
+    def __init__(self, protocol: Protocol, known: set[str] | None) -> None:
         self._mapping = protocol.events
         self._known = known
 

@@ -175,6 +175,21 @@ def test_stops_early_and_keeps_the_best_step() -> None:
     assert np.mean([part.ndcg(source, target) for part in parts.values()]) == pytest.approx(table.settings["valid"], abs=1e-6)
 
 
+def test_a_plan_is_left_where_an_earlier_fit_was_best() -> None:
+    shop, ends = planted_shop(), []
+    for stop_at in (0, 7, 99):
+        table = fit(shop, np.zeros((shop.n_items, 3), np.float32), GnnConfig(dim=8, steps=12, people=64, warmup=5, stop_at=stop_at))
+        ends.append(table.settings["steps"])
+    assert ends == [12, 7, 12]
+
+
+def test_a_crowded_relation_is_left_to_its_view() -> None:
+    shop = planted_shop()
+    table = fit(shop, np.zeros((shop.n_items, 3), np.float32), GnnConfig(dim=8, steps=2, people=64, crowd=0.5))
+    assert table.relations == ()
+    assert fit(shop, np.zeros((shop.n_items, 3), np.float32), GnnConfig(dim=8, steps=2, people=64)).relations == ("HAS_BRAND", "MADE_OF")
+
+
 def test_best_step_survives_an_interruption(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop, features = random_shop(5), random_features(5, 20)
     valid = Validation(np.arange(shop.n_users, dtype=np.int32), np.full(shop.n_users, 18, np.int32))

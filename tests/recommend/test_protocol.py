@@ -65,6 +65,13 @@ def test_a_product_without_a_title_counts_and_goes_by_its_key(folder):
     assert benchmark.snapshot.title(0) == "7" and benchmark.texts[0] == "bolt" and benchmark.texts[1] == "red hat acme"
 
 
+def test_without_a_catalogue_the_products_are_those_of_the_events(folder):
+    start, end = HEAD.index("[catalogue]"), HEAD.index("[events]")
+    benchmark = load(folder, HEAD[:start] + HEAD[end:] + TEST.replace("unseen", "all"))
+    assert list(benchmark.snapshot.items) == ["a", "b", "c", "d"] and set(benchmark.texts) == {""}
+    assert keys(benchmark, benchmark.test[0].targets, 0) == ["c"]
+
+
 def test_all_paths_start_at_the_data_folder(folder, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "p.toml"
     elsewhere.write_text(HEAD + TEST)
