@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from recommend.result import Answer
     from recommend.service import Recommender
 
-QUERY = "paths"  # of the library: all paths between a person and a product
-
 
 @click.command()
 @click.argument("who_and_what", nargs=-1, metavar="[USER] ITEM")
@@ -27,7 +24,9 @@ QUERY = "paths"  # of the library: all paths between a person and a product
 @click.option("--all", "all_paths", is_flag=True, help="Every path, one by one.")
 @click.option("--check", "check", is_flag=True, help="Take the strongest fact out of the graph and rank again.")
 @click.option("--what-if", "what_if", metavar="FACT", help="The rank if one more fact held, such as MADE_OF=material:cotton.")
-@click.option("--cypher", "cypher", is_flag=True, help="The query that finds such paths in Neo4j Browser, parameters included.")
+@click.option(
+    "--cypher", "cypher", is_flag=True, help="The query that finds these paths in Neo4j Browser with what each adds, parameters included."
+)
 @click.option("--out", "out", help="Draw it: .svg and .html files, with commas.")
 @click.option("--why-not", "why_not", is_flag=True, help="What is missing against the product on place k.")
 @click.option("-k", "k", type=int, help="The place of --why-not.  [default: 10]")
@@ -56,7 +55,7 @@ def explain(session: Session, who_and_what: tuple[str, ...], history: str | None
     if options["what_if"] is not None:
         _what_if(recommender, answer, options["what_if"], document, extra)
     if options["cypher"]:
-        _cypher(answer, document, extra)
+        _cypher(recommender, answer, document, extra, options["what_if"])
     for file in files:
         _draw(answer, file)
     session.emit(document, lambda: _text(answer, extra))
@@ -78,18 +77,24 @@ def _files(out: str | None) -> list[Path]:
     return files
 
 
-def _cypher(answer: Answer, document: dict[str, Any], extra: list[RenderableType]) -> None:
+def _cypher(recommender: Recommender, answer: Answer, document: dict[str, Any], extra: list[RenderableType], what_if: str | None) -> None:
     from cypher.query import library
     from recommend.cli.show import text
+    from recommend.contributions import explaining_query, paste
 
     if answer.request.user_key is None:
         raise UsageError("A session is not in the graph, so no query finds its paths.", "Ask for a user: clew explain USER ITEM --cypher")
-    query = library()[QUERY]
-    parameters = {"user": answer.request.user_key, "item": answer.items[0].item_key}
-    document["query"] = {"name": QUERY, "text": query.text, "parameters": parameters}
-    # A JSON string is a Cypher string: the same quotes and the same escapes.
-    set_first = [f":param {name} => {json.dumps(value)};" for name, value in parameters.items()]
-    extra += ["", *(text(line) for line in (*set_first, *query.text.strip().splitlines()))]
+    graph, both = recommender.snapshot, {"user": answer.request.user_key, "item": answer.items[0].item_key}
+    whole, given = explaining_query(recommender.scorer, graph.users.row(both["user"]), graph.items.row(both["item"]))
+    queries: list[tuple[str, str, dict[str, Any]]] = [("contributions", whole, given)]
+    if "why_not" in document:
+        queries.append(("why_not", library()["why_not"].text, both | {"against": document["why_not"]["against"]}))
+    if what_if is not None:
+        queries.append(("what_if", library()["what_if"].text, both | {"entity": document["what_if"]["fact"]["to"]}))
+    document["query"] = {"name": queries[0][0], "text": whole, "parameters": given}
+    document["queries"] = [{"name": name, "text": query, "parameters": values} for name, query, values in queries]
+    for _, query, values in queries:
+        extra += ["", *(text(line) for line in paste(query, values))]
 
 
 def _text(answer: Answer, extra: list[RenderableType]) -> str:

@@ -127,10 +127,14 @@ def test_an_explanation_as_a_query_and_as_pictures(ask, tmp_path: Path) -> None:
     files = [tmp_path / "why.svg", tmp_path / "why.html"]
     document = checked("explanation", ask("explain", USER, first, "--cypher", "--out", ",".join(map(str, files)), "--json").stdout)
     assert all(file.stat().st_size > 500 for file in files)
-    params = [f"--param={name}={value}" for name, value in document["query"]["parameters"].items()]
-    rows = json.loads(ask("cypher", "run", document["query"]["name"], *params, "--json").stdout)
-    assert rows["columns"][0] == "relation"
+    params = [f"--param={name}={json.dumps(value)}" for name, value in document["query"]["parameters"].items()]
+    rows = json.loads(ask("cypher", "query", document["query"]["text"], *params, "--json").stdout)["rows"]
+    whole = json.loads(ask("explain", USER, first, "--all", "--json").stdout)["items"][0]
+    assert sum(row[-1] for row in rows) == pytest.approx(sum(path["contribution"] for path in whole["paths"]), abs=1e-6)
     assert f':param user => "{USER}";' in ask("explain", USER, first, "--cypher").stdout
+    entity = next(node["key"] for path in whole["paths"] for node in path["nodes"] if node["label"] == "Category")
+    asked = ask("explain", USER, first, "--why-not", "--what-if", f"IN_CATEGORY={entity}", "--cypher", "--json").stdout
+    assert [query["name"] for query in checked("explanation", asked)["queries"]] == ["contributions", "why_not", "what_if"]
 
 
 @pytest.mark.parametrize(
