@@ -47,7 +47,7 @@ class Corrections:
     def digest(self) -> str:
         """Digest of the content, whatever the order of the lines was."""
         right = {item: {name: list(values) for name, values in by_name.items()} for item, by_name in self.right.items()}
-        return digest_json([sorted(map(list, self.wrong)), right, dict(self.same)])  # what is only not proposed changes no fact
+        return digest_json([sorted(map(list, self.wrong)), right, dict(self.same), sorted(map(list, self.different))])
 
     def refuses(self, item_key: str, entity: str) -> bool:
         """Whether somebody said that the product does not have the entity."""

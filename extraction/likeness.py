@@ -11,9 +11,10 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
 from rapidfuzz.distance import OSA
+
+from kg.proposals import Likeness, Named
 
 SAME_LETTERS, COMPANY_WORDS = 0.98, 0.85
 LONG, LONGEST = 8, 40
@@ -21,30 +22,6 @@ _COMPANY = frozenset(
     ["inc", "incorporated", "co", "company", "corp", "corporation", "ltd", "limited", "llc", "gmbh", "brand", "brands", "official", "store"]
 )
 _JOINED = frozenset(["and", "the"])
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """An entity, the name that it goes by, and how many products have it."""
-
-    key: str
-    name: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """Two entities that may be one.
-
-    Args:
-        entity: the one that fewer products have.
-        other: the one that more have.
-        score: how alike their names are, 0 to 1; no probability.
-    """
-
-    entity: Named
-    other: Named
-    score: float
 
 
 def alike(named: Iterable[Named], apart: Collection[tuple[str, str]] = frozenset()) -> list[Likeness]:

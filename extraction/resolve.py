@@ -8,11 +8,13 @@ from types import MappingProxyType
 from extraction.base import Extractor, Mention, entity_of
 from extraction.canonical import share_before
 from extraction.corrections import NO_CORRECTIONS, Corrections
+from extraction.likeness import alike
 from extraction.vocabularies import material_tree
 from kg.canon import entity_key
 from kg.digest import digest_json
 from kg.model import Entity, Evidence, Fact, Product
 from kg.ontology import ATTRIBUTE_RELATIONS, RELATIONS, Label, Rel, Relation
+from kg.proposals import Likeness, Named
 
 _GRAPH_NAMES = {"product_type": "category"}
 CATEGORY_SEPARATOR = " > "
@@ -125,6 +127,10 @@ class FactExtractor:
             stated = [m for m in mentions if m.attribute == "quantity" and m.accepted]
             quantity = min(stated, key=lambda m: (-m.confidence, m.start)).raw if stated else None
             yield to_facts(product, mentions, self.corrections, self.extractor.names), quantity
+
+    def alike(self, named: Sequence[Named]) -> list[Likeness]:
+        """See `kg.proposals.ProposingSource`."""
+        return alike(named, self.corrections.different)
 
     def tree(self) -> list[tuple[Entity, Relation, Entity]]:
         """What is a kind of what, whatever the catalogue holds: (cotton, KIND_OF, natural fibre), …"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from kg.learned import Relearn, keep_teaching, learned_source, teaching
 from kg.merge import CATALOGUE, TREE, TRIPLES, Incoming, compare, merge, merged_products
 from kg.model import Product
 from kg.progress import SILENT, Progress
+from kg.proposals import ProposingSource
 from kg.rejects import Rejects
 from kg.staged import FactSource, FactSourceFactory, Staging
 from kg.tables import PRODUCT_SCHEMA, GraphTables, content_digest, evidence_tables, products_table
@@ -154,7 +155,8 @@ class _Ingest:
         products = self._timed("reading the catalogue", lambda: self._products(catalogue, price_parser))
         table = None if products is None else products_table(products)
         source = self._source(fact_source, table)
-        incoming = self._incoming(products, table, source, events, triples)
+        proposing = fact_source if products is not None and isinstance(fact_source, ProposingSource) else None
+        incoming = replace(self._incoming(products, table, source, events, triples), proposing=proposing)
         run = _run_digest(incoming, source, self.options)
 
         def record(changes: Changes) -> dict[str, Any]:

@@ -36,6 +36,11 @@ _READ = ("key", "title", "fields")
 class KeepingFactory(Protocol):
     """A factory whose fact sources can be kept on disk, so that what was learned need not be learned again."""
 
+    @property
+    def learned_digest(self) -> str:
+        """Digest of what decides what is learned, apart from the products: not of corrections, which hold whatever was learned."""
+        ...
+
     def keep(self, source: FactSource, folder: Path) -> bool:
         """Write what a source learned into a new folder; False (and nothing written) where it cannot be kept."""
         ...
@@ -118,8 +123,8 @@ def learned_source(factory: FactSourceFactory, found: Teaching, folder: Path | N
         folder: `cache/learned`, where what was learned is kept if the factory can; None keeps nothing.
         progress: listener.
     """
-    recalling = _Recalling(factory, found, folder)
-    return LearnedSource(recalling, products_of(found.products), recalling.state_digest, progress)
+    digest = digest_json([factory.digest, content_digest(found.products.select(_READ))])
+    return LearnedSource(_Recalling(factory, found, folder), products_of(found.products), digest, progress)
 
 
 def source_of_last(factory: FactSourceFactory, folder: Path, catalogue: Callable[[], pa.Table]) -> FactSource:
@@ -148,10 +153,12 @@ class _Recalling:
     def __init__(self, inner: FactSourceFactory, found: Teaching, folder: Path | None) -> None:
         self.name = inner.name
         self.digest = inner.digest
-        self.state_digest = digest_json([inner.digest, content_digest(found.products.select(_READ))])
         self._inner = inner
         self._found = found
-        self._state = None if folder is None else folder / self.state_digest.removeprefix("sha256:")[:16]
+        self._state: Path | None = None
+        if folder is not None and isinstance(inner, KeepingFactory):
+            learned = digest_json([inner.learned_digest, content_digest(found.products.select(_READ))])
+            self._state = folder / learned.removeprefix("sha256:")[:16]
 
     def made(self) -> FactSource:
         """The fact source; the products are only unpacked when they must be learned from."""

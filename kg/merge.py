@@ -15,6 +15,7 @@ from kg.errors import InputError
 from kg.ontology import RELATIONS, Family, Rel, relation
 from kg.price_bands import ORIGIN as BANDS
 from kg.price_bands import band_evidence, lay_bands
+from kg.proposals import ProposingSource, proposed
 from kg.tables import (
     EVENT_ORDER,
     EVIDENCE_IDENTITY,
@@ -45,6 +46,7 @@ class Incoming:
         triples: evidence of triples files, by relation; None when none was given.
         events: one table a file (`EVENT_SCHEMA`); None when none was given.
         timed: whether the times of these events are moments.
+        proposing: says which brands may be one; None when no catalogue was read.
     """
 
     products: pa.Table | None = None
@@ -53,6 +55,7 @@ class Incoming:
     triples: Mapping[str, pa.Table] | None = None
     events: Sequence[pa.Table] | None = None
     timed: bool = True
+    proposing: ProposingSource | None = None
 
 
 def merge(old: GraphTables, incoming: Incoming, prune: bool = False, move_bands: bool = False, run: str = "") -> GraphTables:
@@ -79,6 +82,7 @@ def merge(old: GraphTables, incoming: Incoming, prune: bool = False, move_bands:
     joined = {name: _of_products(name, pa.concat_tables(tables), keys) for name, tables in evidence.items()}
     joined[Rel.PART_OF] = _with_category_tree(joined, old.rest)
     joined[Rel.KIND_OF] = _in_use(joined, old.rest)
+    joined[Rel.SAME_AS] = proposed(joined, old.rest, incoming.proposing)
     bands = lay_bands(products, joined, old.bands, move_bands)
     joined[Rel.IN_PRICE_BAND] = pa.concat_tables(
         [joined.get(Rel.IN_PRICE_BAND, EVIDENCE_SCHEMA.empty_table()), band_evidence(products, joined, bands)]

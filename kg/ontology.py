@@ -49,6 +49,7 @@ class Rel(StrEnum):
     KIND_OF = "KIND_OF"
     IN_CATEGORY = "IN_CATEGORY"
     PART_OF = "PART_OF"
+    SAME_AS = "SAME_AS"  # proposed with a score, never followed: see PROPOSED
     HAS_COLOR = "HAS_COLOR"
     HAS_SIZE = "HAS_SIZE"
     IN_PRICE_BAND = "IN_PRICE_BAND"
@@ -196,11 +197,15 @@ RELATIONS: dict[str, Relation] = {
         Relation(Rel.IN_PRICE_BAND, _P, Label.PRICE_BAND, Family.FACT),
         Relation(Rel.KIND_OF, Label.MATERIAL, Label.MATERIAL, Family.TREE),
         Relation(Rel.PART_OF, Label.CATEGORY, Label.CATEGORY, Family.TREE),
+        Relation(Rel.SAME_AS, Label.BRAND, Label.BRAND, Family.TREE),
         *(Relation(name, _P, _P, Family.LINK) for name in (Rel.ALSO_BOUGHT, Rel.ALSO_VIEWED, Rel.BOUGHT_TOGETHER)),
         *(Relation(name, _P, _P, Family.DERIVED) for name in (Rel.CO_BOUGHT, Rel.NEXT_BOUGHT, Rel.SIMILAR_TEXT)),
         Relation(Rel.MATCHES, Label.QUERY, _P, Family.ANSWER),
     )
 }
+
+# Relations that say what may be: they are stored, shown and asked for, and no snapshot, so no ranking and no path, has them.
+PROPOSED = frozenset({Rel.SAME_AS})
 
 ENTITY_LABELS: tuple[Label, ...] = (
     Label.BRAND,

@@ -57,6 +57,7 @@ _PROPERTIES = {
     Rel.HAS_SIZE: SCHEMA.size,
     Rel.KIND_OF: SKOS.broader,
     Rel.PART_OF: SKOS.broader,
+    Rel.SAME_AS: SKOS.closeMatch,
     Rel.ALSO_BOUGHT: SCHEMA.isRelatedTo,
     Rel.ALSO_VIEWED: SCHEMA.isRelatedTo,
     Rel.BOUGHT_TOGETHER: SCHEMA.isRelatedTo,

@@ -18,7 +18,7 @@ from kg.digest import digest_json
 from kg.errors import InputError, StateError
 from kg.events import NO_TIME, EventLog
 from kg.model import Fact, Product
-from kg.ontology import Family, relation
+from kg.ontology import PROPOSED, Family, relation
 from kg.snapshot import Edges, GraphSnapshot
 from kg.tables import (
     ENTITY_SCHEMA,
@@ -103,7 +103,7 @@ def snapshot_of_tables(tables: GraphTables, digest: str) -> GraphSnapshot:
     users = Vocabulary("user", tables.users.column("key").combine_chunks())
     entities, entity_table = _entities(tables)
     ends = {Family.FACT: (items, entities), Family.LINK: (items, items), Family.TREE: (entities, entities)}
-    edges = {name: _edges(name, table, *ends[relation(name).family]) for name, table in tables.edges.items()}
+    edges = {name: _edges(name, table, *ends[relation(name).family]) for name, table in tables.edges.items() if name not in PROPOSED}
     return GraphSnapshot(
         digest=digest,
         users=users,

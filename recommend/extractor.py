@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kg.digest import digest_json
 from kg.model import Product
 from kg.workspace import Workspace
 
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
+    from extraction.corrections import Corrections
     from extraction.resolve import FactExtractor
+    from kg.proposals import Likeness, Named
     from kg.staged import FactSource
 
 
@@ -31,23 +34,38 @@ class FactExtractors:
 
     @property
     def digest(self) -> str:
-        """Digest of the extractor's name, its trained model, the extraction room as it is installed, and the corrections."""
+        """Digest of what decides what is learned, and of the corrections."""
+        return digest_json([self.learned_digest, self._corrections.digest])
+
+    @property
+    def learned_digest(self) -> str:
+        """Digest of the extractor's name, its trained model, and the extraction room as it is installed."""
         from importlib.resources import files
 
         from extraction.base import model_digest
-        from extraction.corrections import read_corrections
-        from kg.digest import digest_bytes, digest_json
+        from kg.digest import digest_bytes
 
         room = sorted(_files(files("extraction")), key=lambda file: file[0])
         code = digest_bytes(*(part for path, content in room for part in (path.encode(), content)))
-        return digest_json([self.name, model_digest(self.name), code, read_corrections(self.workspace.corrections_file).digest])
+        return digest_json([self.name, model_digest(self.name), code])
+
+    @property
+    def _corrections(self) -> Corrections:
+        from extraction.corrections import read_corrections
+
+        return read_corrections(self.workspace.corrections_file)
+
+    def alike(self, named: Sequence[Named]) -> list[Likeness]:
+        """See `kg.proposals.ProposingSource`."""
+        from extraction.likeness import alike
+
+        return alike(named, self._corrections.different)
 
     def __call__(self, products: Sequence[Product]) -> FactExtractor:
         """The fact source that these products teach."""
         from extraction import FactExtractor, build_extractor
-        from extraction.corrections import read_corrections
 
-        return FactExtractor(build_extractor(self.name, products), read_corrections(self.workspace.corrections_file))
+        return FactExtractor(build_extractor(self.name, products), self._corrections)
 
     def keep(self, source: FactSource, folder: Path) -> bool:
         """See `kg.learned.KeepingFactory`; what `extraction.base` knows how to load can be kept."""
@@ -63,9 +81,8 @@ class FactExtractors:
         """See `kg.learned.KeepingFactory`; the corrections are those of now."""
         from extraction import FactExtractor
         from extraction.base import kept_extractor
-        from extraction.corrections import read_corrections
 
-        return FactExtractor(kept_extractor(self.name, folder), read_corrections(self.workspace.corrections_file))
+        return FactExtractor(kept_extractor(self.name, folder), self._corrections)
 
 
 def fact_source(workspace: Workspace, name: str) -> FactExtractors:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extraction.likeness import COMPANY_WORDS, SAME_LETTERS, Named, alike
+from extraction.likeness import COMPANY_WORDS, SAME_LETTERS, alike
+from kg.proposals import Named
 
 
 def pairs(*names: str) -> list[tuple[str, str, float]]:
