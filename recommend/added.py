@@ -1,0 +1,122 @@
+"""One more event, taken up without a fit: the views that are counted from events count it, everything else stays.
+
+What changes when a person u has a product i: the rows of u's products (their people in common, and u's own weight 1/√d_u), the row of
+i, and, since i has one more buyer, the scale of column i. Those are made again; no other row is touched. A row that was cut to its
+strongest entries keeps the same ones. The fusion weights, EASE and the parameters of the GNN are those of the last training.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from kg.errors import UnknownKeyError
+from kg.events import EventLog
+from kg.snapshot import GraphSnapshot
+from recommend.arrays import stack
+from recommend.scorer import Scorer
+from recommend.views.base import View
+from recommend.views.co_bought import SHRINK, CoBoughtSimilarView, CoBoughtView, buyers_of, co_bought_rows
+from recommend.views.gnn import GnnView
+from recommend.views.popular import popularity
+from recommend.views.transitions import NextBoughtView, transitions
+
+Rows = NDArray[np.int32]
+
+
+def with_event(scorer: Scorer, user_row: int, item_row: int, time: int, value: float = 1.0, kind: str | None = None) -> Scorer:
+    """The scorer after one more event.
+
+    Args:
+        scorer: as it was trained.
+        user_row, item_row: who had what.
+        time: when, seconds since 1970.
+        value: of the event.
+        kind: one that the graph knows; its first when None.
+
+    Raises:
+        UnknownKeyError: a kind of event that the graph does not know.
+    """
+    before = scorer.snapshot
+    after = before.with_events(_one_more(before.events, user_row, item_row, time, value, kind), f"event {user_row} {item_row} {time}")
+    own = np.unique(np.append(after.events.of_user(user_row).item_rows, item_row)).astype(np.int32)
+    made: dict[str, View] = {}
+    for name, view in scorer.views.items():
+        if isinstance(view, CoBoughtView):
+            made[name] = _bought(view, before, after, own, item_row)
+        elif isinstance(view, CoBoughtSimilarView):
+            bought = made.get(view.bought.name)
+            again = bought if isinstance(bought, CoBoughtView) else _bought(view.bought, before, after, own, item_row)
+            made[name] = CoBoughtSimilarView(again, view.near, view.words)
+        elif isinstance(view, NextBoughtView):
+            rows = transitions(after.events, after.n_items, rows=own)
+            factor = _factor(before.item_event_counts[item_row])
+            made[name] = NextBoughtView(
+                _spliced(_column_scaled(view.matrix, item_row, factor), rows[0], own), _spliced(view.counts, rows[1], own)
+            )
+        elif isinstance(view, GnnView):
+            made[name] = view.among(after.item_event_counts > 0)
+        else:
+            made[name] = view
+    return Scorer(after, made.values(), popularity(after.interactions), scorer.weights, scorer.words, scorer.text, scorer.digest)
+
+
+def _one_more(log: EventLog, user_row: int, item_row: int, time: int, value: float, kind: str | None) -> EventLog:
+    if kind is not None and kind not in log.kind_names:
+        raise UnknownKeyError("kind of event", kind, log.kind_names)
+    place = int(np.searchsorted(log.user_rows, user_row))
+    end = int(np.searchsorted(log.user_rows, user_row, side="right"))
+    place += int(np.searchsorted(log.times[place:end], time, side="right"))
+    kinds = 0 if kind is None else log.kind_names.index(kind)
+
+    def grown(column: NDArray[Any], new: float) -> NDArray[Any]:
+        return np.insert(column, place, new).astype(column.dtype)
+
+    return EventLog(
+        grown(log.user_rows, user_row),
+        grown(log.item_rows, item_row),
+        grown(log.times, time),
+        grown(log.values, value),
+        grown(log.kinds, kinds),
+        log.kind_names,
+        log.timed,
+    )
+
+
+def _bought(view: CoBoughtView, before: GraphSnapshot, after: GraphSnapshot, own: Rows, item_row: int) -> CoBoughtView:
+    buyers = buyers_of(after.interactions)
+    had = int(np.diff(view.buyers.indptr)[item_row])
+    if buyers.nnz == view.buyers.nnz:  # the person had it already
+        return view
+    rows = co_bought_rows(after.interactions, buyers, own)
+    whole = sp.csr_array((rows.data, rows.indices, _starts(rows, own, after.n_items)), shape=view.matrix.shape)
+    return CoBoughtView(_spliced(_column_scaled(view.matrix, item_row, _factor(had)), whole, own), buyers)
+
+
+def _factor(had: int) -> float:
+    """How the scale of a product's column changes with one buyer more."""
+    return float(np.sqrt((had + SHRINK) / (had + 1 + SHRINK)))
+
+
+def _starts(part: sp.csr_array, rows: Rows, size: int) -> NDArray[np.int64]:
+    lengths = np.zeros(size, np.int64)
+    lengths[rows] = np.diff(part.indptr)
+    return np.concatenate([[0], np.cumsum(lengths)])
+
+
+def _column_scaled(matrix: sp.csr_array, column: int, factor: float) -> sp.csr_array:
+    data = np.array(matrix.data)
+    data[matrix.indices == column] *= factor
+    return sp.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _spliced(matrix: sp.csr_array, other: sp.csr_array, rows: Rows) -> sp.csr_array:
+    """A matrix with some rows of another."""
+    blocks, last = [], 0
+    for row in rows.tolist():
+        blocks += [matrix[last:row], other[row : row + 1]]
+        last = row + 1
+    return stack([sp.csr_array(block) for block in [*blocks, matrix[last:]] if block.shape[0]], matrix.shape[1])

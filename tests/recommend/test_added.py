@@ -1,0 +1,55 @@
+"""One more event without a rebuild: every view that counts events says what it would say when built anew."""
+
+import numpy as np
+import pytest
+
+from kg.errors import UnknownKeyError
+from recommend.added import with_event
+from recommend.testing import DAY, planted_material
+from recommend.texts import snapshot_texts
+from recommend.training import Training
+from recommend.views.build import Likeness, build_views
+from recommend.words import CatalogueWords
+
+NOW = 400 * DAY
+
+
+@pytest.fixture(scope="module")
+def trained():
+    from kg.config import TrainConfig
+    from recommend.fit import fit
+
+    snapshot, _ = planted_material()
+    config = TrainConfig(text_encoder=("words",), without=("gnn", "ease"))
+    return fit(Training(snapshot, snapshot_texts(snapshot), config=config)).scorer
+
+
+@pytest.mark.parametrize(("user_row", "item_row"), [(3, 0), (0, 41), (7, 95)])  # the last: nobody had it
+def test_one_more_event_is_what_a_rebuild_says(trained, user_row, item_row):
+    added = with_event(trained, user_row, item_row, NOW)
+    graph = added.snapshot
+    words = CatalogueWords.fit(snapshot_texts(graph))
+    rebuilt = {view.name: view for view in build_views(graph, Likeness.build(words, None), None, frozenset({"gnn", "ease"}))}
+    assert set(rebuilt) == set(added.views)
+    assert {"co_bought", "co_bought_similar", "next_bought"} <= set(rebuilt)
+    everyone = graph.interactions
+    for name, view in rebuilt.items():
+        np.testing.assert_allclose(added.views[name].block(everyone), view.block(everyone), atol=1e-6, err_msg=name)
+    assert added.seen[item_row]
+    profile = added.user_profile(user_row)
+    assert item_row in profile.item_rows
+    scores = added.score(profile)
+    for row in range(0, added.n_items, 7):
+        assert added.parts(profile, row).score == pytest.approx(scores[row], abs=1e-9)
+
+
+def test_a_product_that_the_person_had_changes_no_people_in_common(trained):
+    owned = int(trained.snapshot.events.of_user(3).item_rows[0])
+    added = with_event(trained, 3, owned, NOW)
+    assert added.views["co_bought"].matrix is trained.views["co_bought"].matrix
+    assert len(added.snapshot.events) == len(trained.snapshot.events) + 1
+
+
+def test_a_kind_that_the_graph_does_not_know(trained):
+    with pytest.raises(UnknownKeyError, match="kind of event 'gift'"):
+        with_event(trained, 0, 0, NOW, kind="gift")
