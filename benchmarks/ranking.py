@@ -76,7 +76,8 @@ def run(protocol: str, ranker: str, seed: int) -> dict[str, Any]:
     return document
 
 
-HEADER = f"{'protocol':<26} {'test':<11} {'ranker':<11} {'people':>6} {'recall':>7} {'ndcg':>6}  {'95 %':<15} {'sd':>5} {'fit':>6} {'all':>6} {'MB':>6}"
+_FIGURES = f"{'people':>6} {'recall':>7} {'ndcg':>6}  {'95 %':<15} {'sd':>5} {'fit':>6} {'all':>6} {'MB':>6}"
+HEADER = f"{'protocol':<26} {'test':<11} {'ranker':<11} {_FIGURES}"
 
 
 def rows(documents: Sequence[dict[str, Any]]) -> list[str]:
