@@ -27,7 +27,8 @@ SURE = 0.5  # … and for more than so many standard errors of the difference
 FACTORS = (0.125, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 8.0)  # how loud new products are
 DELTAS = (-2.0, -1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 2.0)  # what they get beside, in mean scores of known products
 FEW_PEOPLE = 500  # of validation below which it cannot tell the two
-_POOL = 200  # strongest candidates of each view that a person's pool holds
+_POOL = 200  # strongest candidates of each view that a person's pool holds …
+_POOL_OF_ALL = 2000  # … where the views are few enough that so many hold them
 _BLOCK = 256
 
 # Where the search starts (the study on Beauty, design/model.md), and the unit of a view that starts at 0.
@@ -102,7 +103,7 @@ def _pool(
     blocks: list[NDArray[np.float32]], masked: NDArray[np.bool_], wanted: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
     chosen = wanted.copy()
-    keep = min(_POOL, chosen.shape[1])
+    keep = min(_POOL, _POOL_OF_ALL // len(blocks), chosen.shape[1])
     rows = np.arange(len(chosen))[:, None]
     for block in blocks:
         allowed = np.where(masked, -np.inf, block)
@@ -130,6 +131,9 @@ def _joined(names: tuple[str, ...], pieces: list[tuple[NDArray[np.float32], NDAr
 
 def ndcg_of(scores: NDArray[np.float32], targets: NDArray[np.bool_], n_targets: NDArray[np.int64], k: int = K) -> NDArray[np.float64]:
     """NDCG@k of each person; a tie counts against the target (float64 [people])."""
+    if scores.shape[1] > k and n_targets.sum() > 4 * len(scores):
+        # Of many targets only those that reach the k-th best need a rank.
+        targets = targets & (scores >= np.partition(scores, -k, axis=1)[:, [-k]])
     rows, columns = np.nonzero(targets)
     ranks = (scores[rows] >= scores[rows, columns][:, None]).sum(axis=1)
     discounts = 1 / np.log2(np.arange(2, k + 2))
@@ -193,13 +197,17 @@ def _turn(
     """The best value of one weight, if it is better by more than chance; 0 where the view gives nothing."""
     base = weights[place] or unit
     values = [base * step for step in STEPS] if any(group.features[place].any() for group in groups) else [0.0]
+    rest = weights.copy()
+    rest[place] = 0.0
+    others = [group.scores(rest) for group in groups]
     best, best_figures = weights, figures
     for value in (*values, base):
-        tried = weights.copy()
+        tried = rest.copy()
         tried[place] = value
         if value == weights[place] or not tried.any():
             continue
-        found = _per_person(groups, tried)
+        totals = [total + np.float32(value) * group.features[place] for total, group in zip(others, groups, strict=True)]
+        found = np.concatenate([ndcg_of(total, group.targets, group.n_targets) for total, group in zip(totals, groups, strict=True)])
         # A view that may go without loss goes: fewer views, fewer surprises.
         free = value == 0.0 and found.mean() >= figures.mean() and best is weights
         if free or (found.mean() > best_figures.mean() and better(found, figures)):

@@ -98,6 +98,17 @@ def test_no_weight_is_below_zero_and_weights_survive_json():
     assert whole.branch(Branch.SESSION) is made and made.of("none", True) == 0
 
 
+def test_ndcg_of_many_targets_is_that_of_each_rank():
+    random = np.random.default_rng(3)
+    scores = random.integers(0, 40, (30, 60)).astype(np.float32)  # with ties
+    targets = random.random((30, 60)) < 0.4
+    many = fuse.ndcg_of(scores, targets, targets.sum(1), k=5)
+    for row in range(30):
+        ranks = sorted((scores[row] >= scores[row, column]).sum() for column in np.flatnonzero(targets[row]))
+        gain = sum(1 / np.log2(1 + rank) for rank in ranks if rank <= 5)
+        assert many[row] == pytest.approx(gain / (1 / np.log2(np.arange(2, 2 + min(5, targets[row].sum())))).sum())
+
+
 @pytest.mark.parametrize(("name", "unit"), [("gnn", 10.0), ("also_bought", 5.0), ("brand", 0.3)])
 def test_units(name, unit):
     assert fuse.unit_of(name, frozenset({"also_bought"})) == unit
