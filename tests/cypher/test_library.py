@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,20 +14,33 @@ from cypher.guard import guard
 from cypher.query import library
 from kg.errors import EngineError
 from kg.explore import run_named
-from kg.ontology import RELATIONS, Label
+from kg.ontology import RELATIONS, Label, Rel
+from kg.proposals import Likeness, Named, proposed
 from kg.store import FULLTEXT_INDEX, VECTOR_INDEX, GraphStore, engine_graph, plain
 from kg.stores.embedded import EmbeddedStore
 from kg.sync import synchronise
+from kg.tables import distinct_evidence
 from kg.testing import example_tables
 
 PORTABLE = sorted(name for name, query in library().items() if not query.needs)
 EXPECTED = json.loads((Path(__file__).parent / "library_rows.json").read_text(encoding="utf-8"))
 
 
+class Proposes:
+    """Says that the two spellings of the example's toy maker may be one."""
+
+    def alike(self, named: Sequence[Named]) -> list[Likeness]:
+        [seldom, often] = sorted((brand for brand in named if brand.key in ("brand:le-go", "brand:lego")), key=lambda brand: brand.count)
+        return [Likeness(seldom, often, 0.98)]
+
+
 @pytest.fixture(scope="module")
 def store() -> Iterator[GraphStore]:
+    tables = example_tables()
+    alike = proposed(tables.evidence, tables.rest, Proposes())
+    tables = replace(tables, evidence={**tables.evidence, str(Rel.SAME_AS): distinct_evidence(alike)})
     with EmbeddedStore() as store:
-        synchronise(store, engine_graph(example_tables(), "sha256:example"))
+        synchronise(store, engine_graph(tables, "sha256:example"))
         yield store
 
 

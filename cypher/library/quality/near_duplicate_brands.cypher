@@ -1,11 +1,7 @@
-// Brands whose names differ in spaces, hyphens, dots or apostrophes only.
+// Brands that may be one: proposed by the likeness of their names, never joined by themselves.
 // @param limit: integer = 20
-// @columns name, brands, keys
-// @cost 11 ms embedded
-MATCH (b:Brand)
-WITH replace(replace(replace(replace(toLower(b.name), ' ', ''), '-', ''), '.', ''), "'", '') AS name, b
-ORDER BY b.key
-WITH name, count(b) AS brands, collect(b.key) AS keys
-WHERE brands > 1
-RETURN name, brands, keys
-ORDER BY brands DESC, name LIMIT $limit
+// @columns brand, name, other, other_name, score
+// @cost 10 ms embedded
+MATCH (a:Brand)-[s:SAME_AS]->(b:Brand)
+RETURN a.key AS brand, a.name AS name, b.key AS other, b.name AS other_name, s.confidence AS score
+ORDER BY score DESC, brand, other LIMIT $limit
