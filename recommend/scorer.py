@@ -75,6 +75,7 @@ class Scorer:
         self.text = text
         self.digest = digest
         self.seen: NDArray[np.bool_] = snapshot.item_event_counts > 0
+        self._scales: dict[tuple[Branch, str], Values | None] = {}
         self.now = int(snapshot.events.times.max(initial=0)) if snapshot.events.timed else 0
 
     @property
@@ -119,7 +120,7 @@ class Scorer:
         total = self.item_terms(weights)
         rough = None
         for name, view in self.views.items():
-            scale = self._scale(weights, name)
+            scale = self._scale(profile.branch, name)
             if scale is not None:
                 values = view.scores(profile.item_rows, amounts)
                 total += scale * values
@@ -131,9 +132,13 @@ class Scorer:
             total[best] += scale[best] * (view.exact(profile.item_rows, amounts, best.astype(np.int32)) - values[best])
         return total
 
-    def _scale(self, weights: BranchWeights, view: str) -> Values | None:
-        seen, unseen = weights.of(view, True), weights.of(view, False)
-        return np.where(self.seen, seen, unseen) if seen or unseen else None
+    def _scale(self, branch: Branch, view: str) -> Values | None:
+        """The weight of a view for each product (float64 [n_items]), None where it is 0 for all; made once."""
+        if (branch, view) not in self._scales:
+            weights = self.weights.branch(branch)
+            seen, unseen = weights.of(view, True), weights.of(view, False)
+            self._scales[branch, view] = np.where(self.seen, seen, unseen) if seen or unseen else None
+        return self._scales[branch, view]
 
     def item_terms(self, weights: BranchWeights) -> Values:
         """What each product gets whoever asks, for being popular or new (float64 [n_items])."""
@@ -144,7 +149,7 @@ class Scorer:
         weights = self.weights.branch(branch)
         total = np.repeat(self.item_terms(weights).astype(np.float32)[None, :], profiles.shape[0], axis=0)
         for name, view in self.views.items():
-            scale = self._scale(weights, name)
+            scale = self._scale(branch, name)
             if scale is not None:
                 total += view.block(profiles) * scale.astype(np.float32)
         return total

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from kg.ontology import Rel
-from recommend.arrays import Arrays, entries, pack, places, stack, strongest_per_row, transposed, weighted_rows
+from recommend.arrays import Arrays, entries, mostly, pack, places, stack, strongest_per_row, transposed, weighted_rows
 from recommend.parts import Hop
 from recommend.views.base import NEW_ROW, Candidate, RawPath, Rows, SparseVector, SparseView, Values
 from recommend.views.similar import similar_hop
@@ -115,7 +115,13 @@ class CoBoughtSimilarView:
         """Σ_k weights[k] · V[rows[k], ·]."""
         middle = self.bought.scores(rows, weights)
         active = np.flatnonzero(middle)
+        if mostly(self._spread, active):
+            return np.asarray(self._whole @ middle)
         return weighted_rows(self._spread, active, middle[active])
+
+    @cached_property
+    def _whole(self) -> sp.csr_array:
+        return self.near.astype(np.float64)
 
     def block(self, profiles: sp.csr_array) -> NDArray[np.float32]:
         """Many profiles at once."""

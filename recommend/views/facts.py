@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kg.ontology import ATTRIBUTE_RELATIONS
 from kg.snapshot import GraphSnapshot
-from recommend.arrays import Arrays, entries, pack, transposed, weighted_rows
+from recommend.arrays import Arrays, entries, mostly, pack, transposed, weighted_rows
 from recommend.parts import Hop
 from recommend.views.base import EMPTY, NEW_ROW, Candidate, RawPath, Rows, SparseVector, Values
 
@@ -80,7 +80,13 @@ class FactView:
         """Through the entities of the profile."""
         entities = weighted_rows(self.factor, rows, weights)
         active = np.flatnonzero(entities)
+        if mostly(self.members, active):
+            return np.asarray(self._whole @ entities)
         return weighted_rows(self.members, active, entities[active])
+
+    @cached_property
+    def _whole(self) -> sp.csr_array:
+        return self.factor.astype(np.float64)
 
     def block(self, profiles: sp.csr_array) -> NDArray[np.float32]:
         """Many profiles at once."""
