@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from kg.model import Product
 from kg.readers import read_rows
 from kg.rejects import Rejects
 
+LEARNED = 100_000
 # Columns by other names that people give them.
 _KEYS = ("key", "item_key", "item_id", "item", "id", "asin", "sku")
 _TITLES = ("title", "input", "name", "product_name")
@@ -31,10 +32,15 @@ _FIELDS = {
 }
 
 
-def read_products(path: str | Path, rejects: Rejects) -> Iterator[Product]:
+def read_products(path: str | Path, rejects: Rejects, name: str = "") -> Iterator[Product]:
     """The products of a file (any format of `kg.readers`); a row without a usable title or key is set aside.
 
     A row without a key goes by its line. A list of values is read as one text, its values joined by `|`.
+
+    Args:
+        path: the file.
+        rejects: hears of the rows that are set aside.
+        name: what the file is called there; its path when not given.
 
     Raises:
         InputError: the file cannot be read, or no row of it has a title.
@@ -45,13 +51,30 @@ def read_products(path: str | Path, rejects: Rejects) -> Iterator[Product]:
         try:
             product = product_of(row, str(line))
         except ClewError as error:
-            rejects.add(path, line, error.message.rstrip("."), row)
+            rejects.add(name or path, line, error.message.rstrip("."), row)
             continue
         taken += 1
         yield product
     if not taken:
         hint = f"The first row: {rejects.first[0]['reason']}." if rejects.first else "It has no rows."
-        raise InputError(f"{path} has no product that can be read.", hint)
+        raise InputError(f"{name or path} has no product that can be read.", hint)
+
+
+def thinned(products: Iterable[Product], most: int = LEARNED) -> tuple[list[Product], int]:
+    """Products to learn from, evenly spread over a catalogue that may not fit in memory, and how many there were.
+
+    Args:
+        products: read once, as they come.
+        most: all of them up to so many; else every second, fourth, eighth …, at least half as many.
+    """
+    kept: list[Product] = []
+    step, count = 1, 0
+    for count, product in enumerate(products, 1):
+        if (count - 1) % step == 0:
+            kept.append(product)
+            if len(kept) > most:
+                kept, step = kept[::2], step * 2
+    return kept, count
 
 
 def product_of(row: Mapping[str, Any], fallback_key: str) -> Product:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -51,21 +54,25 @@ def run(
     rejects_file: Path | None,
     max_rejects: int | None,
 ) -> None:
-    """Mentions of every product of FILE (CSV, JSONL, Parquet, … or `-` for JSONL on standard input)."""
-    from extraction.reading import read_products
+    """Mentions of every product of FILE (CSV, JSONL, Parquet, … or `-` for JSONL on standard input).
+
+    FILE is read twice, to learn from it and to read its products; it may be larger than the memory.
+    """
+    from extraction.reading import read_products, thinned
     from kg.rejects import Rejects
 
     progress = session.progress()
-    with Rejects(rejects_file, max_rejects) as rejects:
+    with Rejects(rejects_file, max_rejects) as rejects, _readable_twice(file) as source:
         with progress.stage("reading"):
-            products = list(read_products(file, rejects))
-            taught = [p for name in learn for p in read_products(name, Rejects())] or products
+            taught = (p for name in learn for p in read_products(name, Rejects())) if learn else read_products(source, Rejects(), file)
+            learned, total = thinned(taught)
         with progress.stage("learning"):
-            reader = reader_of(extractor, taught, model, progress, session, llm_budget)
+            reader = reader_of(extractor, learned, model, progress, session, llm_budget)
         counted = mentions_written = 0
         pictured: list[tuple[Product, list[Mention]]] = []
-        with progress.stage("extracting", len(products)) as advance, _output(out) as stream:
-            for product, mentions in zip(products, reader.extract(products), strict=True):
+        with progress.stage("extracting", None if learn else total) as advance, _output(out) as stream:
+            ahead, behind = itertools.tee(read_products(source, rejects, file))
+            for product, mentions in zip(behind, reader.extract(ahead), strict=True):
                 stream.write(json.dumps({"key": product.key, "mentions": [m.to_dict() for m in mentions]}, ensure_ascii=False) + "\n")
                 counted, mentions_written = counted + 1, mentions_written + len(mentions)
                 if html and len(pictured) < PICTURED:
@@ -76,6 +83,18 @@ def run(
 
         html.write_text(page(pictured), "utf-8")
     _tell(session, out, counted, mentions_written, rejects)
+
+
+@contextlib.contextmanager
+def _readable_twice(file: str) -> Iterator[str]:
+    """The file; standard input as a file that is gone afterwards, because it is learned from before it is read."""
+    if file != "-":
+        yield file
+        return
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as kept:
+        shutil.copyfileobj(sys.stdin.buffer, kept)
+        kept.flush()
+        yield kept.name
 
 
 @contextlib.contextmanager

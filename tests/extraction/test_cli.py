@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from extraction.cli import extract
+from extraction.reading import thinned
+from kg.model import Product
 
 
 def call(*arguments: str, text: str | None = None) -> Result:
@@ -160,3 +163,19 @@ def test_a_budget_reaches_the_language_model(rows: Path, tmp_path: Path, monkeyp
     assert done.exit_code == 0, done.output
     assert "asked about 0 products" in done.stderr
     assert "'lots' is no budget" in call(*hybrid, "lots", "--out", "-").stderr
+
+
+def test_standard_input_is_learned_from_and_read(rows: Path, tmp_path: Path) -> None:
+    left = tmp_path / "rejects.jsonl"
+    done = call("run", "-", "--out", "-", "-q", "--rejects", str(left), text=rows.read_text("utf-8"))
+    assert done.exit_code == 0, done.output
+    assert done.stdout == call("run", str(rows), "--out", "-", "-q").stdout
+    assert json.loads(left.read_text("utf-8"))["file"] == "-"
+
+
+@pytest.mark.parametrize(("count", "kept"), [(0, 0), (7, 7), (10, 10), (11, 6), (40, 10), (1000, 8)])
+def test_what_is_learned_from_is_spread_over_a_long_catalogue(count: int, kept: int) -> None:
+    found, total = thinned((Product(str(i), "Mug") for i in range(count)), most=10)
+    keys = [int(product.key) for product in found]
+    assert (len(keys), total) == (kept, count)
+    assert len({b - a for a, b in itertools.pairwise(keys)}) <= 1
