@@ -131,10 +131,15 @@ _BUILT_IN = {
     "columns": ("extraction.columns", "build_columns"),
     "llm": ("extraction.llm", "build_llm"),
     "tagger": ("extraction.tag_pipeline", "build_tagger"),
+    "trained": ("extraction.trained", "build_trained"),
     "hybrid": ("extraction.hybrid", "build_hybrid"),
 }
 # Extractor → module and class whose `save(folder)` and `load(folder)` keep what was learned.
-_KEPT = {"rules": ("extraction.rules", "RulesExtractor"), "tagger": ("extraction.tag_pipeline", "TaggerExtractor")}
+_KEPT = {
+    "rules": ("extraction.rules", "RulesExtractor"),
+    "tagger": ("extraction.tag_pipeline", "TaggerExtractor"),
+    "trained": ("extraction.tag_pipeline", "TaggerExtractor"),
+}
 WITH_MODEL = frozenset({"tagger", "hybrid"})
 _REGISTERED: dict[str, Builder] = {}
 

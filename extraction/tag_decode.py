@@ -63,7 +63,7 @@ class Decoder:
         if not titles or not self.names:
             return [{} for _ in titles]
         scores, lengths = self.scores(titles, hints)
-        return _spans(scores, lengths, self._transitions, self.names)
+        return spans_of(scores, lengths, self._transitions, self.names)
 
     def scores(self, titles: Sequence[Tokens], hints: Sequence[Hints]) -> tuple[Floats, NDArray[np.int64]]:
         """State scores float64 [titles, longest, attributes, 3] and the length of each title in tokens."""
@@ -156,7 +156,13 @@ def chains(scores: Floats, lengths: NDArray[np.int64], transitions: Floats) -> t
     return forward, backward, log_z
 
 
-def _spans(scores: Floats, lengths: NDArray[np.int64], transitions: Floats, names: Sequence[str]) -> list[dict[str, list[Span]]]:
+def spans_of(scores: Floats, lengths: NDArray[np.int64], transitions: Floats, names: Sequence[str]) -> list[dict[str, list[Span]]]:
+    """The spans of each title that have a chance of 1 % or more, by attribute, the most probable first.
+
+    Args:
+        scores, lengths, transitions: as of `chains`.
+        names: attributes in their order.
+    """
     n, longest = scores.shape[:2]
     lengths = np.maximum(lengths, 1)
     forward, backward, log_z = chains(scores, lengths, transitions)

@@ -59,14 +59,16 @@ class Hints:
     Args:
         names: token row → names of features.
         rules: the same for what the rules found.
+        kind: the kind of product as the shop writes it; empty when it does not.
     """
 
     names: Mapping[int, Sequence[str]] = field(default_factory=dict)
     rules: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    kind: str = ""
 
     def without_rules(self) -> Hints:
         """These hints without what the rules found."""
-        return Hints(self.names)
+        return Hints(self.names, kind=self.kind)
 
 
 NO_HINTS = Hints()
@@ -84,8 +86,7 @@ def word_features(token: str, offset: int) -> Iterator[str]:
     yield f"{offset}w:{plain}"
     if abs(offset) == 2:
         return
-    shape = _shape(token)
-    yield f"={offset}s:{shape}"
+    yield f"={offset}s:{shape(token)}"
     yield f"{offset}k:{_kind(plain)}"
     if offset == 0 and len(plain) > 2 and plain.isalpha():
         yield f"p:{plain[:3]}"
@@ -95,7 +96,9 @@ def word_features(token: str, offset: int) -> Iterator[str]:
             yield f"p5:{plain[:5]}"
 
 
-def _shape(token: str) -> str:
+@lru_cache(maxsize=100_000)
+def shape(token: str) -> str:
+    """How a token is written: capitals, digits and about how many of them ("Xx", "X3", "d2"); a mark is its own shape."""
     if token.isdigit():
         return f"d{min(len(token), 5)}"
     if not token.isalpha():

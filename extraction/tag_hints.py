@@ -25,12 +25,13 @@ class HintMaker:
         self._known = frozenset(title.strip() for title in statistics.known)
         self._kept: dict[tuple[str, bool, bool], tuple[str, ...]] = {}
 
-    def hints(self, tokens: Tokens, words: Words, mentions: Iterable[Mention]) -> Hints:
+    def hints(self, tokens: Tokens, words: Words, mentions: Iterable[Mention], kind: str = "") -> Hints:
         """Hints of a title.
 
         Args:
             tokens, words: of the title.
             mentions: what the rules found in the product; those of other fields are not looked at.
+            kind: of the product, as the shop writes it.
         """
         names: dict[int, list[str]] = {}
         self._add_statistics(tokens, words, names)
@@ -38,7 +39,7 @@ class HintMaker:
         for mention in mentions:
             if mention.field == "title" and mention.extractor == "rules":
                 _add_mention(tokens, mention, rules)
-        return Hints(names, rules)
+        return Hints(names, rules, kind)
 
     def _add_statistics(self, tokens: Tokens, words: Words, names: dict[int, list[str]]) -> None:
         known = words.text.casefold().strip() in self._known

@@ -56,7 +56,7 @@ class KnownValues:
                         others = rows - ((piece, attribute) in ends_out)
                         if others:
                             names.setdefault(j - 1, []).append(f"t:{attribute}:{min(others.bit_length(), 3)}")
-        return Hints({i: list(dict.fromkeys(said)) for i, said in names.items()}, base.rules)
+        return Hints({i: list(dict.fromkeys(said)) for i, said in names.items()}, base.rules, base.kind)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,8 @@ from spacy.tokens import Doc
 from extraction.base import Mention, entity_of
 from extraction.brand import BrandFinder
 from extraction.combine import Slot
-from extraction.pipeline import PipelineExtractor, build_pipeline, mentions_of, travels, words_in
+from extraction.pipeline import PipelineExtractor, build_pipeline, mentions_of, reading_of, travels, words_in
+from extraction.rules import build_rules
 from extraction.tag_decode import Span
 from extraction.tag_features import Tokens, tokens_of
 from extraction.tag_hints import HintMaker
@@ -66,15 +67,28 @@ class TaggerComponent:
         docs = iter(stream)
         while batch := list(islice(docs, batch_size)):
             tokens = [tokens_of(words_in(doc).text) for doc in batch]
-            hints = [self.maker.hints(t, words_in(doc), mentions_of(doc)) for t, doc in zip(tokens, batch, strict=True)]
+            shown = [reading_of(doc) for doc in batch]
+            hints = [self.maker.hints(t, r.words, r.mentions, r.category) for t, r in zip(tokens, shown, strict=True)]
             for doc, own, spans in zip(batch, tokens, self.model.read(tokens, hints), strict=True):
                 mentions = mentions_of(doc)
                 kept = [m for m in mentions if m.extractor != "rules" or m.attribute not in self.model.learned]
                 stated = {m.attribute for m in kept if m.field != "title"}
-                slots = {a: self._slot(a, own, spans.get(a, [])) for a in self.model.learned if a not in stated}
+                slots = {a: self._slot(a, own, self._joined(a, own, spans, mentions)) for a in self.model.learned if a not in stated}
                 doc.user_data[SLOTS] = slots
                 mentions[:] = [*kept, *(mention for slot in slots.values() for mention in slot.mentions)]
                 yield doc
+
+    def _joined(self, attribute: str, tokens: Tokens, spans: Mapping[str, Sequence[Span]], mentions: Sequence[Mention]) -> Sequence[Span]:
+        """Spans of an attribute with the rules' share in them, where they have one and stand on whole tokens."""
+        share, read = self.model.learned[attribute].rules, spans.get(attribute, [])
+        if not share:
+            return read
+        table = {(s.first, s.last): (1 - share) * s.probability for s in read}
+        for m in mentions:
+            if m.attribute == attribute and m.extractor == "rules" and m.start in tokens.starts and m.end in tokens.ends:
+                place = (tokens.starts.index(m.start), tokens.ends.index(m.end) + 1)
+                table[place] = table.get(place, 0.0) + share * m.confidence
+        return sorted((Span(*place, p) for place, p in table.items()), key=lambda span: (-span.probability, span.first))
 
     def _slot(self, attribute: str, tokens: Tokens, spans: Sequence[Span]) -> Slot:
         """The best span, when it is likely enough, and others that are more likely than not."""
@@ -150,9 +164,12 @@ def build_tagger(products: Sequence[Product], model: Path | None = None) -> Tagg
         StateError: the folder holds no model.
         InputError: no model is given and no column is filled often enough to learn from.
     """
-    tagger = TaggerModel.load(model) if model else taught_by_columns(products)
-    kinds = [product.fields.get("category") or product.fields.get("product_type") or "" for product in products]
-    nlp = build_pipeline(BrandFinder.learn([words_of(product.title) for product in products], kinds))
+    return tagger_of(build_rules(products).finder, TaggerModel.load(model) if model else taught_by_columns(products))
+
+
+def tagger_of(finder: BrandFinder, model: TaggerModel) -> TaggerExtractor:
+    """A tagger behind the rules of a shop."""
+    nlp = build_pipeline(finder)
     nlp.add_pipe("clew_tagger")
-    nlp.get_pipe("clew_tagger").model = tagger
+    nlp.get_pipe("clew_tagger").model = model
     return TaggerExtractor(nlp)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from extraction.base import Mention
 from extraction.calibrate import fit_calibration
 from extraction.columns import place_in
 from extraction.crf import CrfWeights, read_crf, train_crf
 from extraction.evaluate import GoldRow, attribute_of
+from extraction.parts import category_of
+from extraction.rules import RulesExtractor, build_rules
 from extraction.tag_features import Hints, Tokens, features_of, tokens_of
 from extraction.tag_hints import HintMaker
 from extraction.tag_known import KnownValues
-from extraction.tagger import ANY_CASE, Learned, TaggerModel
+from extraction.tagger import ANY_CASE, Learned, Member, TaggerModel
 from extraction.words import words_of
 from kg.errors import InputError, UnknownKeyError
 from kg.model import Product
@@ -49,9 +52,12 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class Rows:
+    """Training rows as a tagger sees them: tokens, what the rules found, hints, and the hints without what the rules found."""
+
     rows: Sequence[GoldRow]
     tokens: list[Tokens]
+    found: list[list[Mention]]
     hints: list[Hints]
     plain: list[Hints]
 
@@ -77,13 +83,9 @@ def rows_of_products(products: Sequence[Product]) -> list[GoldRow]:
                 values[attribute] = frozenset(product.title[start:end] for start, end in places)
             elif parts and not any(word in folded for word in words_of(cell).folded):
                 values[attribute] = frozenset()
-        rows.append(GoldRow(Product(product.key, product.title, _kind(product)), values))
+        kind = category_of(product.fields)
+        rows.append(GoldRow(Product(product.key, product.title, {"category": kind} if kind else {}), values))
     return rows
-
-
-def _kind(product: Product) -> dict[str, str]:
-    kind = product.fields.get("category") or product.fields.get("product_type")
-    return {"category": kind} if kind else {}
 
 
 def train_tagger(
@@ -119,13 +121,13 @@ def train_tagger(
     """
     named = _names(rows, attributes)
     with progress.stage("reading by rules", len(rows)) as advance:
-        prepared = _prepared(rows, titles, gazetteer)
+        prepared = prepared_rows(rows, build_rules([*(row.product for row in rows), *titles]), gazetteer)
         advance(len(rows))
-    fold = generator(seed, "tagger folds").permutation(len(rows)) % FOLDS
+    fold = folds_of(len(rows), seed)
     learned, weights, held_out = {}, {}, {}
     with progress.stage("training", len(named)) as advance, tempfile.TemporaryDirectory() as place:
         for attribute, name in named.items():
-            fitter = _Fitter(prepared, attribute, name, absent, Path(place))
+            fitter = Fitter(prepared, attribute, name, absent, Path(place))
             slots = fitter.held_out(fold)
             one, own = fitter.learned(slots)
             learned[attribute], held_out[attribute] = one, slots
@@ -133,6 +135,11 @@ def train_tagger(
             advance(1)
     known = KnownValues.count(_labels(row) for row in rows) if gazetteer else None
     return TaggerModel(learned, about, weights, known), held_out
+
+
+def folds_of(rows: int, seed: int) -> NDArray[np.int64]:
+    """The fold of each row, int64 in 0..FOLDS−1."""
+    return generator(seed, "tagger folds").permutation(rows) % FOLDS
 
 
 def _names(rows: Sequence[GoldRow], attributes: Sequence[str] | None) -> dict[str, str]:
@@ -154,25 +161,24 @@ def _labels(row: GoldRow) -> dict[str, frozenset[str]]:
     return {attribute_of(name): values for name, values in row.values.items()}
 
 
-def _prepared(rows: Sequence[GoldRow], titles: Sequence[Product], gazetteer: bool) -> _Rows:
-    from extraction.rules import build_rules
-
+def prepared_rows(rows: Sequence[GoldRow], rules: RulesExtractor, gazetteer: bool = False) -> Rows:
+    """Read the rows by the rules of their shop."""
     products = [row.product for row in rows]
-    rules = build_rules([*products, *titles])
     maker = HintMaker(rules.finder.statistics)
     tokens = [tokens_of(product.title) for product in products]
-    found = rules.extract(products)
-    hints = [maker.hints(t, words_of(t.text), mentions) for t, mentions in zip(tokens, found, strict=True)]
+    found = list(rules.extract(products))
+    kinds = [category_of(product.fields) for product in products]
+    hints = [maker.hints(t, words_of(t.text), m, kind) for t, m, kind in zip(tokens, found, kinds, strict=True)]
     if gazetteer:
         known = KnownValues.count(_labels(row) for row in rows)
         hints = [known.hints(t, hint, _labels(row)) for t, hint, row in zip(tokens, hints, rows, strict=True)]
-    return _Rows(rows, tokens, hints, [hint.without_rules() for hint in hints])
+    return Rows(rows, tokens, found, hints, [hint.without_rules() for hint in hints])
 
 
-class _Fitter:
+class Fitter:
     """Fits one attribute."""
 
-    def __init__(self, prepared: _Rows, attribute: str, name: str, absent: bool, place: Path) -> None:
+    def __init__(self, prepared: Rows, attribute: str, name: str, absent: bool, place: Path) -> None:
         self.prepared, self.attribute, self.name, self.place = prepared, attribute, name, place
         self.rows = [i for i, row in enumerate(prepared.rows) if name in row.values or absent]
         self.tags = {i: tags_of(prepared.tokens[i], prepared.rows[i].values.get(name, frozenset())) for i in self.rows}
@@ -189,7 +195,7 @@ class _Fitter:
             ]
             train_crf(examples, path, *_PENALTIES[self.attribute in ANY_CASE])
             weights[f"{self.attribute}#{k}"] = read_crf(path)
-            members.append((path.read_bytes(), uses_rules))
+            members.append(Member(path.read_bytes(), uses_rules, 0.5))
         return TaggerModel({self.attribute: Learned(self.name, tuple(members), 0.5)}, "", weights)
 
     def held_out(self, fold: NDArray[np.int64]) -> list[Slot]:
@@ -208,24 +214,30 @@ class _Fitter:
     def learned(self, slots: Sequence[Slot]) -> tuple[Learned, dict[str, CrfWeights]]:
         """The model of all rows with threshold and calibration of the held-out slots."""
         model = self.fit(self.rows)
-        title = {slot.row: self.prepared.rows[slot.row].product.title for slot in slots}
-        said = [(s.spans[0][2], title[s.row][s.spans[0][0] : s.spans[0][1]] in s.gold, bool(s.gold)) for s in slots if s.spans]
-        wanted = sum(bool(slot.gold) for slot in slots)
-        calibration = fit_calibration([p for p, _, _ in said], [right for _, right, _ in said])
-        threshold = best_threshold(said, wanted)
-        silent = [s for s in slots if not s.spans or s.spans[0][2] < threshold]
         values = frozenset(v.casefold() for i in self.rows for v in self.prepared.rows[i].values.get(self.name, ()))
-        one = Learned(
-            self.name,
-            model.learned[self.attribute].members,
-            threshold,
-            calibration,
-            fit_calibration([1.0 - (s.spans[0][2] if s.spans else 0.0) for s in silent], [not s.gold for s in silent]),
-            len(self.rows),
-            wanted,
-            values,
-        )
-        return one, dict(model.weights)
+        wanted = sum(bool(slot.gold) for slot in slots)
+        members = model.learned[self.attribute].members
+        one = Learned(self.name, members, 0.5, rows=len(self.rows), values=wanted, known=values)
+        return tuned(one, slots, self.prepared.rows), dict(model.weights)
+
+
+def tuned(one: Learned, slots: Sequence[Slot], rows: Sequence[GoldRow]) -> Learned:
+    """What was learned, with threshold and calibration of held-out slots."""
+    said = [(s.spans[0][2], is_right(s, rows), bool(s.gold)) for s in slots if s.spans]
+    threshold = best_threshold(said, sum(bool(slot.gold) for slot in slots))
+    silent = [s for s in slots if not s.spans or s.spans[0][2] < threshold]
+    return replace(
+        one,
+        threshold=threshold,
+        calibration=fit_calibration([p for p, _, _ in said], [right for _, right, _ in said]),
+        absence=fit_calibration([1.0 - (s.spans[0][2] if s.spans else 0.0) for s in silent], [not s.gold for s in silent]),
+    )
+
+
+def is_right(slot: Slot, rows: Sequence[GoldRow]) -> bool:
+    """Whether the best span of a slot is a gold value."""
+    start, end, _ = slot.spans[0]
+    return rows[slot.row].product.title[start:end] in slot.gold
 
 
 def best_threshold(said: Sequence[tuple[float, bool, bool]], wanted: int) -> float:

@@ -18,7 +18,7 @@ FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
 # Package → prefixes of the modules that may import it: its door.
 DOORS = {
-    "torch": ("gnn/",),
+    "torch": ("gnn/", "extraction/encoder_"),
     "torch_geometric": ("gnn/",),
     "transformers": ("gnn/text", "extraction/"),
     "spacy": ("extraction/",),

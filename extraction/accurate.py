@@ -1,0 +1,107 @@
+"""Trains the accurate tier: the CRFs and an encoder on the same folds, and for each attribute how their answers become one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extraction.encoder_training import SCHEDULE, Labelled, Schedule, train_encoder
+from extraction.evaluate import GoldRow, attribute_of
+from extraction.rules import build_rules
+from extraction.tag_mix import Mix, fit_mix
+from extraction.tag_training import FEWEST, Rows, Slot, folds_of, prepared_rows, tags_of, train_tagger, tuned
+from extraction.tagger import TaggerModel
+from kg.model import Product
+from kg.progress import SILENT, Progress
+
+# Of the folds of the CRFs, those that an encoder of the others reads: each costs minutes.
+HELD_FOLDS = 2
+
+
+def train_accurate(
+    rows: Sequence[GoldRow],
+    attributes: Sequence[str] | None = None,
+    about: str = "",
+    seed: int = 0,
+    absent: bool = False,
+    titles: Sequence[Product] = (),
+    gazetteer: bool = False,
+    progress: Progress = SILENT,
+    schedule: Schedule = SCHEDULE,
+) -> tuple[TaggerModel, dict[str, list[Slot]]]:
+    """`tag_training.train_tagger` with an encoder beside the CRFs; takes minutes where that takes seconds.
+
+    The encoder learns every attribute with enough values, also those that are not asked for: they teach it the titles.
+
+    Returns:
+        The model, and the labelled slots of HELD_FOLDS folds as both read them, by attribute.
+
+    Raises:
+        InputError, UnknownKeyError: as `train_tagger`.
+    """
+    model, crf_slots = train_tagger(rows, attributes, about, seed, absent, titles, gazetteer, progress)
+    prepared = prepared_rows(rows, build_rules([*(row.product for row in rows), *titles]), gazetteer)
+    labelled = _labelled(prepared, absent)
+    wanted, fold = list(model.learned), folds_of(len(rows), seed)
+    read = _held_out(labelled, wanted, fold, seed, schedule, progress)
+    learned, slots = {}, {}
+    for attribute, one in model.learned.items():
+        held = [slot for slot in crf_slots[attribute] if fold[slot.row] < HELD_FOLDS]
+        own = [_readings(slot, read[slot.row].get(attribute, ()), rows) for slot in held]
+        mix = fit_mix(own)
+        slots[attribute] = [_mixed(slot, mix, *pair[:2]) for slot, pair in zip(held, own, strict=True)]
+        learned[attribute] = tuned(replace(one, mix=mix), slots[attribute], rows)
+    encoder = train_encoder(labelled, range(len(rows)), wanted, seed, schedule, progress)
+    return replace(model, learned=learned, encoder=encoder), slots
+
+
+def _labelled(prepared: Rows, absent: bool) -> Labelled:
+    counts: dict[str, int] = {}
+    for row in prepared.rows:
+        for name, values in row.values.items():
+            counts[name] = counts.get(name, 0) + bool(values)
+    tags: dict[str, dict[int, list[str]]] = {}
+    for name in (name for name, count in counts.items() if count >= FEWEST):
+        own = tags.setdefault(attribute_of(name), {})
+        for i, (row, tokens) in enumerate(zip(prepared.rows, prepared.tokens, strict=True)):
+            if name in row.values or absent:
+                said = tags_of(tokens, row.values.get(name, frozenset()))
+                if said is not None:
+                    own[i] = said
+    return Labelled(prepared.tokens, prepared.hints, tags)
+
+
+CharSpan = tuple[int, int, float]
+
+
+def _held_out(
+    labelled: Labelled, wanted: Sequence[str], fold: NDArray[np.int64], seed: int, schedule: Schedule, progress: Progress
+) -> list[dict[str, list[CharSpan]]]:
+    """Spans in characters of the rows of HELD_FOLDS folds, each read by an encoder of the other folds; of other rows none."""
+    read: list[dict[str, list[CharSpan]]] = [{} for _ in fold]
+    for part in range(HELD_FOLDS):
+        held = np.flatnonzero(fold == part).tolist()
+        encoder = train_encoder(labelled, np.flatnonzero(fold != part).tolist(), wanted, seed, schedule, progress)
+        found = encoder.read([labelled.titles[i] for i in held], [labelled.hints[i] for i in held])
+        for i, spans in zip(held, found, strict=True):
+            at = labelled.titles[i]
+            read[i] = {a: [(at.starts[s.first], at.ends[s.last - 1], s.probability) for s in listed] for a, listed in spans.items()}
+    return read
+
+
+Read = dict[tuple[int, int], float]
+
+
+def _readings(slot: Slot, encoder: Sequence[CharSpan], rows: Sequence[GoldRow]) -> tuple[Read, Read, frozenset[tuple[int, int]]]:
+    title = rows[slot.row].product.title
+    both = [{(start, end): p for start, end, p in spans} for spans in (slot.spans, encoder)]
+    right = frozenset(place for one in both for place in one if title[place[0] : place[1]] in slot.gold)
+    return both[0], both[1], right
+
+
+def _mixed(slot: Slot, mix: Mix, crf: Read, encoder: Read) -> Slot:
+    table = mix(crf, encoder)
+    return replace(slot, spans=tuple(sorted(((*place, p) for place, p in table.items()), key=lambda span: (-span[2], span[0]))))
