@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kg.workspace import Workspace
     from recommend.training import Fitted
 
-FORMAT = 1
+FORMAT = 2
 _KEPT_BEFORE = 10
 
 
@@ -295,11 +295,12 @@ def prune(models: Path, keep: int = 1) -> list[str]:
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        newer = int(manifest["format"]) > FORMAT
+        made = int(manifest["format"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StateError(f"The model {folder.name} is missing or damaged.", "Train again: clew train.") from error
-    if newer:
-        raise StateError(f"The model {folder.name} was made by a newer version of clew.", "Update clew, or train again.")
+    if made != FORMAT:
+        which, hint = ("a newer", "Update clew, or train again.") if made > FORMAT else ("an older", "Train again: clew train.")
+        raise StateError(f"The model {folder.name} was made by {which} version of clew.", hint)
     return manifest
 
 

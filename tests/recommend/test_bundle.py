@@ -126,6 +126,9 @@ def test_a_damaged_model_is_refused(planted, tmp_path):
     (folder / "manifest.json").write_text("{")
     with pytest.raises(StateError, match="damaged"):
         load(shop)
+    (folder / "manifest.json").write_text(json.dumps({"format": 1}))
+    with pytest.raises(StateError, match="an older version"):
+        load(shop)
     (folder / "manifest.json").write_text(json.dumps({"format": 99}))
     with pytest.raises(StateError, match="newer version"):
         load(shop)
