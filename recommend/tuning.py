@@ -31,7 +31,7 @@ SPACE: dict[str, tuple[float, float, bool]] = {
     "gnn_temperature": (0.03, 0.2, True),
     "gnn_identity_dropout": (0.2, 0.8, False),
     "shrink": (0.5, 50.0, True),
-    "ridge": (10.0, 1000.0, True),
+    "ridge": (2.0, 200.0, True),
 }
 _OF_PART = {"gnn_effort": "gnn", "gnn_temperature": "gnn", "gnn_identity_dropout": "gnn", "ridge": "ease"}
 _RANDOM_TRIALS = 6  # before the search believes what it has seen

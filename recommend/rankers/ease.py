@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 
 from kg.errors import StateError
 from kg.events import EventLog
@@ -16,6 +15,7 @@ from recommend.profiles import profiles_of
 from recommend.ranking import run_task
 from recommend.tasks import Task
 from recommend.training import Scores, Training
+from recommend.views.ease import inverse
 from recommend.views.similar import likeness, nearest
 from recommend.words import CatalogueWords
 
@@ -39,17 +39,16 @@ class Ease:
             raise StateError(f"EASE needs a dense matrix of {len(self._known)}² products.", f"It is for up to {MAX_EASE} products.")
         self._n_items = training.snapshot.n_items
         known = sp.csr_array(interactions[:, self._known])
-        gram = np.asfortranarray((known.T @ known).toarray(), np.float32)
         near = nearest(likeness(CatalogueWords.fit(training.texts), None)) if len(self._new) else None
         self._spread = None if near is None else sp.csr_array(near[self._new][:, self._known].T.tocsr())
         tasks = [task for task in training.valid if task.candidates[self._known].any()]
         found = []
         for value in LAMBDAS if tasks else (300.0,):
-            self._matrix = closed_form(gram, value)
+            self._matrix = closed_form(known, value)
             found.append((self._valid(tasks, training), -value))
         best = -max(found)[1]
         if best != -found[-1][1]:
-            self._matrix = closed_form(gram, best)
+            self._matrix = closed_form(known, best)
         self.details: dict[str, Any] = {"lambda": best}
 
     def _valid(self, tasks: Sequence[Task], training: Training) -> float:
@@ -67,24 +66,17 @@ class Ease:
         return found
 
 
-def closed_form(gram: NDArray[np.float32], regularisation: float) -> NDArray[np.float32]:
-    """B of a Gram matrix (float32 [n, n], symmetric; left as it is), by Cholesky in one copy.
+def closed_form(bought: sp.csr_array, regularisation: float) -> NDArray[np.float32]:
+    """B whole (float32 [n, n]) from people × products (CSR of ones).
 
     Raises:
-        StateError: the matrix cannot be inverted.
+        EngineError: there is not enough memory for the dense matrix.
     """
-    matrix = gram.copy(order="F")
-    matrix[np.diag_indices_from(matrix)] += np.float32(regularisation)
-    matrix, failed = lapack.spotrf(matrix, lower=1, overwrite_a=1)
-    if not failed:
-        matrix, failed = lapack.spotri(matrix, lower=1, overwrite_c=1)
-    if failed:
-        raise StateError("The Gram matrix of EASE cannot be inverted.", "Report it: λ should have made it regular.")
-    for start in range(0, len(matrix), 1024):  # the upper half, by blocks: no second copy of the whole
-        rows, after = slice(start, start + 1024), slice(start + 1024, None)
-        matrix[rows, rows] = np.tril(matrix[rows, rows]) + np.tril(matrix[rows, rows], -1).T
-        matrix[rows, after] = matrix[after, rows].T
-    inverse: NDArray[np.float32] = matrix.T  # the same, being symmetric, with rows that lie together
-    inverse /= -np.diag(inverse).copy()[None, :]
-    np.fill_diagonal(inverse, 0)
-    return inverse
+    diagonal, blocks = inverse(bought, np.float32(regularisation))
+    matrix = np.empty((len(diagonal), len(diagonal)), np.float32)
+    start = 0
+    for rows in blocks:
+        matrix[start : start + len(rows)] = -rows / diagonal[None, :]
+        start += len(rows)
+    np.fill_diagonal(matrix, 0)
+    return matrix

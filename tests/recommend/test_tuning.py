@@ -136,3 +136,15 @@ def test_tune_train_and_show(own_shop):
     assert again["model"] == card["digest"]
     assert "--tune-minutes bounds --tune" in clew("train", "--tune-minutes", "3", *words, code=2).output
     assert "model" in clew("models", "show", "zzz", "-w", str(own_shop), code=1).output
+
+
+def test_what_holds_without_a_search_is_what_the_views_say():
+    """Defaults stand in `kg`, below the views that they belong to; both say the same."""
+    from gnn.config import GnnConfig
+    from recommend.views.co_bought import SHRINK
+    from recommend.views.ease import RIDGE
+
+    settings = FitSettings()
+    assert (settings.shrink, settings.ridge, settings.gnn_effort) == (SHRINK, RIDGE, 1.0)
+    assert (settings.gnn_temperature, settings.gnn_identity_dropout) == (GnnConfig().temperature, GnnConfig().identity_dropout)
+    assert all(least < getattr(settings, name) < most for name, (least, most, _) in SPACE.items())
