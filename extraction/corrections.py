@@ -53,6 +53,10 @@ class Corrections:
         """Whether somebody said that the product does not have the entity."""
         return (item_key, entity) in self.wrong or ("", entity) in self.wrong
 
+    def speaks_of(self, one: str, other: str) -> bool:
+        """Whether somebody said that two entities are the same, or that they are not."""
+        return _pair(one, other) in self.different or self.canonical(one) == self.canonical(other)
+
     def canonical(self, entity: str) -> str:
         """The key that an entity goes by."""
         return self.same.get(entity, entity)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from extraction.corrections import Corrections
 from kg.errors import InputError
-from kg.ontology import ATTRIBUTE_RELATIONS
+from kg.ontology import ATTRIBUTE_RELATIONS, Rel
+from kg.proposals import named_brands
 from kg.tables import GraphTables
 
 SURE = 0.95
@@ -90,6 +91,60 @@ def queue(tables: GraphTables, corrections: Corrections, limit: int | None = Non
             doubts.append(Doubt(key, titles[key], attribute, row["target_key"], *place, row["confidence"], worth))
     doubts.sort(key=lambda doubt: (-doubt.weight, doubt.item_key, doubt.entity))
     return doubts[:limit]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two brands that may be one.
+
+    Args:
+        entity, name, products: key, name and number of products of the one that fewer have.
+        other, other_name, other_products: of the one that more have.
+        score: how alike their names are.
+    """
+
+    entity: str
+    name: str
+    products: int
+    other: str
+    other_name: str
+    other_products: int
+    score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+
+def pairs(tables: GraphTables, corrections: Corrections, limit: int | None = None) -> list[Pair]:
+    """Brands that are proposed to be one, those that touch most products first; without those that a person has spoken about.
+
+    Args:
+        tables: the stored graph.
+        corrections: what people have said.
+        limit: at most so many.
+    """
+    if Rel.SAME_AS not in tables.edges:
+        return []
+    brands = {brand.key: brand for brand in named_brands(tables.evidence)}
+    found = []
+    for row in tables.edges[Rel.SAME_AS].to_pylist():
+        one, other = brands.get(row["source_key"]), brands.get(row["target_key"])
+        if one is None or other is None or corrections.speaks_of(one.key, other.key):
+            continue
+        found.append(Pair(one.key, one.name, one.count, other.key, other.name, other.count, row["confidence"]))
+    found.sort(key=lambda pair: (-pair.score * pair.products, pair.entity, pair.other))
+    return found[:limit]
+
+
+def joined(pair: Pair) -> Mapping[str, Any]:
+    """The correction that makes two brands one; the one that more products have stays."""
+    return {"same": [pair.other, pair.entity]}
+
+
+def parted(pair: Pair) -> Mapping[str, Any]:
+    """The correction that says that two brands are not the same."""
+    return {"different": [pair.other, pair.entity]}
 
 
 def accepted(doubt: Doubt) -> Mapping[str, Any]:

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 
+from extraction.base import build_extractor
 from extraction.cli import extract
-from extraction.corrections import append_correction, read_corrections
-from extraction.resolve import to_facts
+from extraction.corrections import append_correction, read_corrections, taken_back
+from extraction.resolve import FactExtractor, to_facts
 from extraction.review import Doubt, accepted, corrected, labels, queue, rejected
 from kg.errors import InputError
 from kg.model import Entity, Evidence, Fact, Product
@@ -114,3 +115,59 @@ def test_the_queue_is_one_document(workspace: Workspace) -> None:
 def test_without_a_workspace_it_says_so(tmp_path: Path) -> None:
     done = CliRunner().invoke(extract, ["review", "-w", str(tmp_path / "none")])
     assert done.exit_code == 1 and "There is no workspace" in done.output
+
+
+def test_an_answer_is_taken_back_and_given_anew(workspace: Workspace) -> None:
+    done = call(workspace, keys="ruasq")
+    assert "1 answers" in done.output
+    said = read_corrections(workspace.corrections_file)
+    assert not said.refuses("a", "brand:zibb") and said.right["a"]["brand"] == ("Zibb",)
+    call(workspace, keys="uq")  # nothing was answered yet: nothing is taken back
+    assert read_corrections(workspace.corrections_file) == said
+
+
+def ingested(workspace: Workspace, rows: str) -> dict[str, int]:
+    """Names of brands with the number of their products, after an ingest by the columns."""
+    from kg.config import CatalogueSource
+    from kg.ingest import ingest
+    from kg.proposals import named_brands
+
+    file = workspace.path / "shop.csv"
+    file.write_text("item,title,brand\n" + rows)
+    source = FactExtractor(build_extractor("columns", []), read_corrections(workspace.corrections_file))
+    ingest(workspace, catalogue=CatalogueSource(files=(str(file),)), fact_source=source)
+    return {brand.name: brand.count for brand in named_brands(Truth(workspace.graph).tables().evidence)}
+
+
+def test_brands_that_may_be_one_are_joined_parted_and_joined_no_more(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "shop").open(create=True)
+    rows = "a,Mug,Rubbermaid\nb,Cup,Rubbermaid\nc,Pot,Rubermaid\nd,Pan,Speedo\ne,Pin,Speed\nf,Pen,Youtopia\ng,Pad,Youcopia\n"
+    apart = {"Rubbermaid": 2, "Rubermaid": 1, "Speed": 1, "Speedo": 1, "Youcopia": 1, "Youtopia": 1}
+    assert ingested(workspace, rows) == apart
+    listed = json.loads(call(workspace, "--same", "--json").stdout)["pairs"]
+    assert [(pair["name"], pair["other_name"], pair["score"]) for pair in listed] == [
+        ("Rubermaid", "Rubbermaid", 0.9),
+        ("Youtopia", "Youcopia", 0.875),
+    ]
+    assert "2 answers" in call(workspace, "--same", keys="ar").output
+    assert ingested(workspace, rows) == {**{k: v for k, v in apart.items() if k != "Rubermaid"}, "Rubbermaid": 3}
+    edges = Truth(workspace.graph).tables().edges[Rel.HAS_BRAND].to_pylist()
+    assert {"source_key": "c", "target_key": "brand:rubbermaid", "text": "Rubermaid"}.items() <= edges[2].items(), (
+        "the alias is the evidence"
+    )
+    assert "0 answers" in call(workspace, "--same").output
+    append_correction(workspace.corrections_file, {"same": ["brand:rubbermaid", "brand:rubermaid"], "undo": True})
+    assert ingested(workspace, rows) == apart
+    assert [pair["name"] for pair in json.loads(call(workspace, "--same", "--json").stdout)["pairs"]] == ["Rubermaid"]
+
+
+def test_what_was_joined_in_a_chain_comes_apart_link_by_link(tmp_path: Path) -> None:
+    path = tmp_path / "corrections.jsonl"
+    for keys in (["brand:a", "brand:b"], ["brand:z", "brand:a"]):
+        append_correction(path, {"same": keys})
+    assert read_corrections(path).canonical("brand:b") == "brand:z"
+    append_correction(path, taken_back({"same": ["brand:z", "brand:a"]}))
+    assert read_corrections(path).canonical("brand:b") == "brand:a"
+    append_correction(path, {"same": ["brand:b", "brand:a"]})
+    turned = read_corrections(path)
+    assert (turned.canonical("brand:a"), turned.canonical("brand:b")) == ("brand:b", "brand:b")
