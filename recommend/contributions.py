@@ -179,11 +179,11 @@ def _facts(
                 for known, entity, value in _scales(view, "source", row):
                     there.setdefault((known, row, entity), [0.0, 0.0])[1] = amount * weights[name] * value
     keys, entity_key = graph.items.key, graph.entities.key
-    own = [{"relation": name, "key": entity_key(entity), "stated": s, "learnt": g} for (name, entity), (s, g) in here.items()]
+    own = [{"relation": name, "key": entity_key(entity), "stated": s, "learnt": g} for (name, entity), (s, g) in here.items() if s or g]
     had = [
         {"relation": name, "key": keys(row), "entity": entity_key(entity), "stated": s, "learnt": g}
         for (name, row, entity), (s, g) in there.items()
-        if (name, entity) in here
+        if any(mine * theirs for mine, theirs in zip((s, g), here.get((name, entity), (0.0, 0.0)), strict=True))
     ]
     return own, had
 

@@ -27,6 +27,7 @@ from recommend.scorer import Scored, Scorer
 from recommend.views.base import NEW_ROW
 
 if TYPE_CHECKING:
+    from extraction.llm_model import LanguageModel
     from recommend.compare import WhyNot
     from recommend.faithful import Case, Check, WhatIf
     from recommend.new_item import ProductReader
@@ -183,6 +184,12 @@ class Recommender:
     def _people(self, row: int) -> int | None:
         people = people_of(self.snapshot, row)
         return people if people >= PRIVATE_BELOW else None
+
+    def polish(self, answer: Answer, model: LanguageModel) -> Answer:
+        """An answer whose reasons a language model put more fluently, where that claims nothing else (see `recommend.polish`)."""
+        from recommend.polish import Polisher, polish
+
+        return polish(answer, Polisher(model, answer.request.lang), self._explainer.brand_of)
 
     def explain(self, item: str, *, user: str | None = None, history: Iterable[str] | None = None, **settings: Any) -> Answer:
         """Every part of one score; the answer has one item, with its rank among what may be recommended.

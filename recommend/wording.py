@@ -144,6 +144,9 @@ class Wording:
             return self._quoted(short_title(node.name or node.key, self.brand_of(node.key)))
         return entity_words(node.name or node.key, node.label)
 
+    def _word(self, text: str) -> str:
+        return shown(text)
+
     def _quoted(self, name: str) -> str:
         return self._say.quote.format(name) if self.lang == "zh" else name
 
@@ -225,7 +228,7 @@ class Wording:
         key = edge.relation
         words = ""
         if edge.words:
-            words = self._listed([self._say.quote.format(shown(word)) for word in edge.words[:3]])
+            words = self._listed([self._say.quote.format(self._word(word)) for word in edge.words[:3]])
             key += ":word" if len(edge.words[:3]) == 1 else ":words"
         own = None if words else display_sentence(edge.relation, self.lang)
         template = own or self._say.links.get(key) or self._say.links.get(edge.relation) or self._say.links[""]

@@ -26,6 +26,9 @@ def setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.option("--explain", "explain", type=int, help="How many paths to show for each.  [default: 3]"),
         click.option("--lang", type=click.Choice(LANGUAGES), help="Language of the reasons.  [default: en]"),
+        click.option(
+            "--polish", is_flag=True, help="Let the language model of CLEW_LLM_* put the reasons more fluently; it may claim no more."
+        ),
         click.option("--exclude", type=click.Path(path_type=Path), help="Deny list: one product key a line."),
         click.option("--repeat", type=click.Choice([str(r) for r in Repeat]), help="May products already bought come back?  [default: no]"),
     )
@@ -70,7 +73,22 @@ def recommend(session: Session, **options: Any) -> None:
     else:
         history = None if options["history"] is None else options["history"].split(",")
         answer = recommender.recommend(user=options["user"], history=history, item=options["item"], text=options["text"], **settings)
-        _print(session, [answer])
+        _print(session, [polished(session, recommender, answer) if options["polish"] else answer])
+
+
+def polished(session: Session, recommender: Recommender, answer: Answer) -> Answer:
+    """The answer with reasons that the configured language model put more fluently.
+
+    Raises:
+        EngineError: no model is configured, or it cannot be reached.
+    """
+    from extraction.llm_choice import language_model
+    from extraction.llm_config import LlmConfig
+    from kg.config import Config
+
+    file = session.workspace / "clew.toml"
+    table = Config.load(file).extraction.llm if file.is_file() else None
+    return recommender.polish(answer, language_model(LlmConfig.from_environment(table), session.progress().note))
 
 
 def request_settings(session: Session, options: dict[str, Any]) -> dict[str, Any]:

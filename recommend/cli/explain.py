@@ -9,7 +9,7 @@ import click
 
 from kg.cli.common import Session, command_options
 from kg.errors import UsageError
-from recommend.cli.ask import request_settings, setting_options
+from recommend.cli.ask import polished, request_settings, setting_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,6 +46,8 @@ def explain(session: Session, who_and_what: tuple[str, ...], history: str | None
     keys = None if history is None else history.split(",")
     user = None if history is not None else who_and_what[0]
     answer = recommender.explain(who_and_what[-1], user=user, history=keys, **settings)
+    if options["polish"]:
+        answer = polished(session, recommender, answer)
     document = answer.to_dict()
     extra: list[RenderableType] = []
     if options["why_not"]:
