@@ -34,6 +34,7 @@ def graph_stats(workspace: Workspace) -> dict[str, Any]:
         with workspace.rejects_file.open("rb") as file:
             rejected = sum(1 for _ in file)
     return {
+        "schema_version": 1,
         "digest": truth.digest,
         "nodes": truth.counts("nodes"),
         "edges": dict(sorted(edges.items())),

@@ -201,7 +201,7 @@ class Rows:
     def to_dict(self) -> dict[str, Any]:
         """The form of `clew cypher run|query --json`."""
         rows = [[plain(cell) for cell in row] for row in self.rows]
-        return {"columns": list(self.columns), "rows": rows, "truncated": self.truncated, "ms": round(self.ms, 3)}
+        return {"schema_version": 1, "columns": list(self.columns), "rows": rows, "truncated": self.truncated, "ms": round(self.ms, 3)}
 
 
 def plain(cell: Any) -> Any:

@@ -55,7 +55,7 @@ class Validation:
     def to_dict(self) -> dict[str, Any]:
         """The form of `clew graph validate --json`."""
         faults = [{"where": fault.where, "message": fault.message} for fault in self.faults]
-        return {"digest": self.digest, "checked": self.checked, "faults": faults, "n_faults": self.n_faults}
+        return {"schema_version": 1, "digest": self.digest, "checked": self.checked, "faults": faults, "n_faults": self.n_faults}
 
 
 def validate(workspace: Workspace) -> Validation:

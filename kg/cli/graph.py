@@ -269,7 +269,7 @@ def verify_engine(session: Session, address: str | None) -> None:
         store.close()
     counts = graph.counts()
     n = sum(counts.nodes.values()) + sum(counts.edges.values())
-    document = {"digest": graph.digest, "engine": name, "faults": faults}
+    document = {"schema_version": 1, "digest": graph.digest, "engine": name, "faults": faults}
     session.emit(
         document, lambda: "\n".join(faults) if faults else f"The {name} engine holds all {n:,} nodes and edges as the truth has them."
     )

@@ -43,7 +43,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "events.csv").write_text(EVENTS)
     files = ("--catalogue", folder / "products.csv", "--events", folder / "events.csv")
     report = answer(GRAPH, "ingest", *files, "-w", folder / "shop")
-    assert set(report) == {"digest", "nodes", "edges", "rejected", "engine", "changes", "seconds"}
+    assert set(report) == {"schema_version", "digest", "nodes", "edges", "rejected", "engine", "changes", "seconds"}
     assert (report["rejected"], report["changes"]["new"]) == (1, 20)
     return folder
 
@@ -77,7 +77,7 @@ def test_files_may_stand_in_the_configuration(tmp_path: Path) -> None:
 
 def test_stats(shop: Path) -> None:
     found = answer(GRAPH, "stats", "-w", shop / "shop")
-    assert set(found) == {"digest", "nodes", "edges", "rejected", "engine"}
+    assert set(found) == {"schema_version", "digest", "nodes", "edges", "rejected", "engine"}
     assert found["nodes"]["Product"] == 2
     assert found["edges"] == {"BOUGHT": 3, "HAS_BRAND": 2, "IN_CATEGORY": 2, "IN_PRICE_BAND": 2, "PART_OF": 1}
     assert (found["rejected"], found["engine"]) == (1, "embedded")
@@ -137,7 +137,7 @@ def test_an_engine_that_differs_does_not_verify(tmp_path: Path) -> None:
 
 def test_cypher_list_and_show() -> None:
     listed = answer(cypher, "list")
-    assert all(set(query) == {"name", "group", "summary", "parameters", "columns"} for query in listed)
+    assert all(set(query) == {"name", "group", "summary", "parameters", "columns", "needs"} for query in listed)
     assert next(q for q in listed if q["name"] == "also_bought")["parameters"] == {"item": "text", "limit": "integer"}
     assert "also_bought" in call(cypher, "list").stdout
     shown = call(cypher, "show", "also_bought").stdout
@@ -150,7 +150,7 @@ def test_cypher_run(shop: Path) -> None:
     found = answer(cypher, "run", "also_bought", "--param", "item=p1", "-w", shop / "shop")
     assert found["columns"] == ["other", "title", "people"]
     assert found["rows"] == [["p2", "LEGO ship", 1]]
-    assert set(found) == {"columns", "rows", "truncated", "ms"}
+    assert set(found) == {"schema_version", "columns", "rows", "truncated", "ms"}
     text = call(cypher, "run", "also_bought", "--param", "item=p1", "--param", "limit=1", "-w", shop / "shop").stdout
     assert text.splitlines()[0].split() == ["other", "title", "people"]
     assert "No rows." in call(cypher, "run", "also_bought", "--param", "item=none", "-w", shop / "shop").stdout
