@@ -108,6 +108,7 @@ class Protocol(Section):
         name: what it is called.
         k: cutoffs of all metrics.
         catalogue, triples, events: where data lies; without a catalogue the products are those of the events, called by their keys.
+        text: columns of the catalogue that are read as text beside the title.
         extractor: what reads attributes out of the catalogue ("columns": nothing but its columns).
         split: a cut in time instead of files.
         valid: what weights are chosen on; without any, slices of train.
@@ -121,6 +122,7 @@ class Protocol(Section):
     catalogue: CatalogueSource = CatalogueSource()
     triples: tuple[TriplesSource, ...] = ()
     events: ProtocolEvents
+    text: tuple[str, ...] = ("brand",)
     extractor: str = "rules"
     split: Split | None = None
     valid: tuple[Part, ...] = ()

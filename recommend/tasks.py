@@ -108,7 +108,7 @@ def load_benchmark(protocol: Protocol, progress: Progress = SILENT) -> Benchmark
     with progress.stage("graph"):
         snapshot = build_snapshot(products, facts, train)
     by_key = {product.key: product for product in products}
-    texts = [product_text(by_key[key]) for key in snapshot.items]
+    texts = [product_text(by_key[key], protocol.text) for key in snapshot.items]
     maker = _TaskMaker(snapshot, reader, later)
     valid = tuple(maker.task(part, None) for part in protocol.valid)
     test = tuple(maker.task(part, later) for part in protocol.test)

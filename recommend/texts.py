@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +21,10 @@ _COLUMNS = ("brand",)
 _RELATIONS = {"brand": Rel.HAS_BRAND}
 
 
-def product_text(product: Product) -> str:
-    """Title (unless it only repeats the key), then the column brand as written."""
+def product_text(product: Product, columns: Sequence[str] = _COLUMNS) -> str:
+    """Title (unless it only repeats the key), then some columns as written."""
     title = "" if product.title == product.key else product.title
-    return " ".join(part for part in (title, *(product.text(name) for name in _COLUMNS)) if part)
+    return " ".join(part for part in (title, *(product.text(name) for name in columns)) if part)
 
 
 def snapshot_texts(snapshot: GraphSnapshot) -> list[str]:
