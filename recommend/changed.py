@@ -149,7 +149,7 @@ def _bridge_without(view: CoBoughtSimilarView, gone: Mapping[str, Sequence[tuple
 
 def _links_without(graph: GraphSnapshot, view: LinkView, gone: Sequence[tuple[int, int]]) -> View:
     stated = graph.edges[str(view.relation)].matrix((graph.n_items, graph.n_items))
-    kept = _zeroed(stated, gone)
+    kept = _zeroed(stated, gone).copy()  # the structure is the graph's own and stays
     kept.eliminate_zeros()
     return LinkView.of_stated(str(view.relation), kept)
 

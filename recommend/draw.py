@@ -9,7 +9,7 @@ import textwrap
 from dataclasses import dataclass
 from html import escape
 
-from recommend.result import Answer, Path
+from recommend.result import Answer, Explanation, NewProductAnswer, Path
 from recommend.wording import entity_words, short_title, shown
 
 REST = {
@@ -25,10 +25,19 @@ _COLOURS = """:root { color-scheme: light dark; }
 @media (prefers-color-scheme: dark) {
 .paper { fill: #16181a; background: #16181a; } .ink { fill: #ececec; color: #ececec; } .faint { fill: #a8a8a8; color: #a8a8a8; }
 .plus { fill: #63b887; background: #63b887; } .minus { fill: #e07a68; background: #e07a68; } }"""
-_LAYOUT = """body { font: 16px/1.45 system-ui, sans-serif; margin: 0; } main { max-width: 46rem; margin: auto; padding: 1rem; }
-h1 { font-size: 1.25rem; } ol { list-style: none; padding: 0; } li { margin: 0 0 1rem; }
-.row { display: flex; gap: .6rem; align-items: center; } .value { font-variant-numeric: tabular-nums; width: 5.5rem; text-align: right; }
-.track { flex: 1; } .bar { height: .7rem; min-width: 1px; border-radius: 2px; } .what { padding-left: 6.1rem; }"""
+# Classes of its own names, so that a page or notebook around the drawing keeps its looks and lends none.
+_DARK = "{ --why-paper: #16181a; --why-ink: #ececec; --why-faint: #a8a8a8; --why-plus: #63b887; --why-minus: #e07a68; }"
+_LAYOUT = f""".why {{ --why-paper: #ffffff; --why-ink: #1b1b1b; --why-faint: #5a5a5a; --why-plus: #2f7d4f; --why-minus: #b3402e; }}
+@media (prefers-color-scheme: dark) {{ .why {_DARK} }}
+[data-jp-theme-light="false"] .why, .vscode-dark .why {_DARK}
+.why {{ color-scheme: light dark; background: var(--why-paper); color: var(--why-ink); font: 16px/1.45 system-ui, sans-serif; }}
+.why-all {{ max-width: 46rem; margin: auto; padding: 1rem; overflow-wrap: anywhere; }} .why-faint {{ color: var(--why-faint); }}
+.why-title {{ font-size: 1.25rem; font-weight: bold; margin: .8rem 0; }} .why-list {{ list-style: none; padding: 0; margin: 1rem 0; }}
+.why-part {{ margin: 0 0 1rem; }} .why-row {{ display: flex; gap: .6rem; align-items: center; }}
+.why-value {{ font-variant-numeric: tabular-nums; width: 5.5rem; text-align: right; }} .why-track {{ flex: 1; }}
+.why-bar {{ display: block; height: .7rem; min-width: 1px; border-radius: 2px; background: var(--why-plus); }}
+.why-minus {{ background: var(--why-minus); }} .why-what {{ padding-left: 6.1rem; }}
+@media (max-width: 30rem) {{ .why-what {{ padding-left: 0; }} }}"""
 _WIDTH, _LINE, _BAR_X, _BAR_W, _TEXT_X = 760, 20, 110, 220, 110
 _COLUMNS = 82
 
@@ -40,10 +49,9 @@ class _Bar:
     lines: tuple[str, ...]
 
 
-def _bars(answer: Answer) -> list[_Bar]:
-    item = answer.items[0]
-    made = [_Bar(path.contribution, path.reason, (chain(path), *quotes(path))) for path in item.paths]
-    return made + [_Bar(value, REST[name], ()) for name, value in item.explanation.rest.to_dict().items() if value]
+def _bars(explanation: Explanation) -> list[_Bar]:
+    made = [_Bar(path.contribution, path.reason, (chain(path), *quotes(path))) for path in explanation.paths]
+    return made + [_Bar(value, REST[name], ()) for name, value in explanation.rest.to_dict().items() if value]
 
 
 def chain(path: Path) -> str:
@@ -65,38 +73,65 @@ def quotes(path: Path) -> list[str]:
     return list(dict.fromkeys(f"{p.field} reads “{shown(p.text)}” at {p.start} ({p.extractor}, {p.confidence:.0%} sure)" for p in pieces))
 
 
-def _head(answer: Answer) -> tuple[str, str]:
-    item = answer.items[0]
-    who = answer.request.user_key or "this session"
-    return f"{short_title(item.title, limit=70)}, for {shown(who)}", f"Rank {item.rank}, score {item.score:.4f}. {item.reason}"
+def _heads(answer: Answer | NewProductAnswer) -> list[tuple[str, str, Explanation]]:
+    """For each thing that is explained: a heading, a line under it, the explanation."""
+    if isinstance(answer, Answer):
+        asked = answer.request
+        who = f"for {shown(asked.user_key)}" if asked.user_key else "for this session" if asked.history is not None else "as you asked"
+        return [
+            (f"{short_title(item.title, limit=70)}, {who}", f"Rank {item.rank}, score {item.score:.4f}. {item.reason}", item.explanation)
+            for item in answer.items
+        ]
+    product = answer.request.new_product
+    title = "" if product is None else short_title(product.title, limit=70)
+    people = [(f"{title}, for {shown(one.user_key)}", f"Rank {one.rank}, score {one.score:.4f}. {one.reason}", one) for one in answer.users]
+    return [(heading, line, one.explanation) for heading, line, one in people]
 
 
-def html(answer: Answer) -> str:
-    """One explanation as a page of its own.
+def html(answer: Answer | NewProductAnswer) -> str:
+    """What an answer explains as a page of its own.
 
     Args:
-        answer: of `Recommender.explain`.
+        answer: of `Recommender.explain`, or any other.
     """
-    title, summary = (escape(text) for text in _head(answer))
-    bars = _bars(answer)
-    widest = max((abs(bar.value) for bar in bars), default=1.0) or 1.0
-    rows = "\n".join(_html_row(bar, widest) for bar in bars)
+    heads = _heads(answer)
+    title = escape(heads[0][0] if heads else "Nothing is recommended")
     return (
         f'<!doctype html>\n<html lang="{answer.request.lang}">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
-        f"<style>\n{_COLOURS}\n{_LAYOUT}\n</style>\n</head>\n"
-        f'<body class="paper ink">\n<main>\n<h1>{title}</h1>\n<p>{summary}</p>\n<ol>\n{rows}\n</ol>\n</main>\n</body>\n</html>\n'
+        f'<style>\nbody {{ margin: 0; }}\n{_LAYOUT}\n</style>\n</head>\n<body class="why">\n{_drawn(answer)}\n</body>\n</html>\n'
     )
+
+
+def notebook(answer: Answer | NewProductAnswer) -> dict[str, str]:
+    """What a notebook shows of an answer, by media type: the drawing, in the notebook's own light or dark, and the same as text."""
+    lines = [f"{title}\n  {line}" for title, line, _ in _heads(answer)]
+    page = f'<div class="why" lang="{answer.request.lang}">\n<style>\n{_LAYOUT}\n</style>\n{_drawn(answer)}\n</div>'
+    return {"text/html": page, "text/plain": "\n".join(lines) or "Nothing is recommended."}
+
+
+def _drawn(answer: Answer | NewProductAnswer) -> str:
+    """A heading and bars for everything that is explained."""
+    sections = []
+    for title, line, explanation in _heads(answer):
+        bars = _bars(explanation)
+        widest = max((abs(bar.value) for bar in bars), default=1.0) or 1.0
+        rows = "\n".join(_html_row(bar, widest) for bar in bars)
+        head = f'<h1 class="why-title">{escape(title)}</h1>\n<p>{escape(line)}</p>'
+        sections.append(f'<section>\n{head}\n<ol class="why-list">\n{rows}\n</ol>\n</section>')
+    fallback = answer.fallback if isinstance(answer, Answer) else None
+    notes = "".join(f'<p class="why-faint">{escape(shown(note))}</p>\n' for note in (fallback, *answer.notes) if note)
+    return f'<main class="why-all">\n{notes}' + "\n".join(sections or ["<p>Nothing is recommended.</p>"]) + "\n</main>"
 
 
 def _html_row(bar: _Bar, widest: float) -> str:
     length = 100 * abs(bar.value) / widest
-    sign = "minus" if bar.value < 0 else "plus"
-    lines = "".join(f'<div class="what faint">{escape(line)}</div>' for line in bar.lines)
+    sign = " why-minus" if bar.value < 0 else ""
+    lines = "".join(f'<div class="why-what why-faint">{escape(line)}</div>' for line in bar.lines)
     return (
-        f'<li><div class="row"><span class="value">{bar.value:+.4f}</span>'
-        f'<span class="track" aria-hidden="true"><span class="bar {sign}" style="display:block;width:{length:.1f}%"></span></span></div>'
-        f'<div class="what">{escape(bar.name)}</div>{lines}</li>'
+        f'<li class="why-part"><div class="why-row"><span class="why-value">{bar.value:+.4f}</span>'
+        f'<span class="why-track" aria-hidden="true"><span class="why-bar{sign}" style="width:{length:.1f}%"></span></span></div>'
+        f'<div class="why-what">{escape(bar.name)}</div>{lines}</li>'
     )
 
 
@@ -106,8 +141,8 @@ def svg(answer: Answer) -> str:
     Args:
         answer: of `Recommender.explain`.
     """
-    title, summary = _head(answer)
-    bars = _bars(answer)
+    title, summary, explanation = _heads(answer)[0]
+    bars = _bars(explanation)
     widest = max((abs(bar.value) for bar in bars), default=1.0) or 1.0
     parts: list[str] = []
     y = _text(parts, title, 16, 30, "ink", "18", 70)

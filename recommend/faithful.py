@@ -14,13 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg.errors import InputError, UsageError
+from kg.model import Fact as StatedFact
+from kg.model import Product
 from kg.ontology import Family, Rel, relation
 from kg.seeds import generator
 from recommend.changed import Pair, text_of_pairs, with_facts, without_event, without_pairs
 from recommend.coldstart import event_edges
+from recommend.new_product import new_product
 from recommend.parts import Parts, PathPart
 from recommend.result import printed
 from recommend.scorer import Scorer
+from recommend.views.base import NEW_ROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,10 @@ class Case:
             scores[row] -= weights.of("gnn", bool(self.scorer.seen[row])) * value
         return self.place(scores)
 
+    def before(self) -> tuple[int, float]:
+        """Rank and score as they are."""
+        return self.rank(self.scorer)
+
     def told(self, fact: Fact) -> Mapping[str, str]:
         """A fact as JSON values."""
         graph = self.scorer.snapshot
@@ -186,7 +194,53 @@ class Case:
         return {"type": fact.relation, "from": "session" if self.user_row is None else graph.users.key(self.user_row), "to": item}
 
 
-def facts_of(case: Case, parts: Parts) -> dict[Fact, float]:
+@dataclass(frozen=True, slots=True, eq=False)
+class NewCase:
+    """A person's score for a product that the graph does not have; its rank is among the products that the person may be shown.
+
+    Args:
+        scorer: that gave it.
+        user_row: the person.
+        product, facts: the product, and what was read out of it.
+        allowed: bool [n_items], what it competes with.
+    """
+
+    scorer: Scorer
+    user_row: int
+    product: Product
+    facts: tuple[StatedFact, ...]
+    allowed: NDArray[np.bool_]
+    item_row: int = NEW_ROW
+
+    def parts(self) -> Parts:
+        """The score taken apart."""
+        return new_product(self.scorer, self.product, self.facts).users.parts(self.user_row)
+
+    def before(self) -> tuple[int, float]:
+        """Rank and score as they are."""
+        return self._rank(self.scorer, self.facts)
+
+    def _rank(self, scorer: Scorer, facts: Sequence[StatedFact]) -> tuple[int, float]:
+        score = float(new_product(scorer, self.product, facts).users.scores[self.user_row])
+        others = scorer.score(scorer.user_profile(self.user_row))
+        return int(((others > score) & self.allowed).sum()) + 1, score
+
+    def without(self, fact: Fact) -> tuple[int, float]:
+        """Rank and score with a fact or event taken out."""
+        if fact.entity_row is None:
+            return self._rank(without_event(self.scorer, self.user_row, fact.item_row), self.facts)
+        key = self.scorer.snapshot.entities.key(fact.entity_row)
+        return self._rank(self.scorer, [one for one in self.facts if (one.relation.name, one.target_key) != (fact.relation, key)])
+
+    def told(self, fact: Fact) -> Mapping[str, str]:
+        """A fact as JSON values."""
+        graph = self.scorer.snapshot
+        if fact.entity_row is not None:
+            return {"type": fact.relation, "from": self.product.key, "to": graph.entities.key(fact.entity_row)}
+        return {"type": fact.relation, "from": graph.users.key(self.user_row), "to": graph.items.key(fact.item_row)}
+
+
+def facts_of(case: Case | NewCase, parts: Parts) -> dict[Fact, float]:
     """Everything that can be taken out, and what all paths through it add: the candidate's facts and the events of the history."""
     events = event_edges(case.scorer.snapshot.events.of_user(case.user_row)) if case.user_row is not None else {}
     found: dict[Fact, list[float]] = {}
@@ -208,7 +262,7 @@ def _through(path: PathPart, item_row: int) -> list[Fact]:
     return made
 
 
-def check(case: Case, seed: int = 0) -> Check:
+def check(case: Case | NewCase, seed: int = 0) -> Check:
     """Take out what adds most, something at random, and what adds least, each by itself, and rank the whole catalogue again.
 
     Raises:
@@ -224,7 +278,7 @@ def check(case: Case, seed: int = 0) -> Check:
         rank, score = case.without(fact)
         return Trial(case.told(fact), adds[fact], rank, score)
 
-    before, _ = case.rank(case.scorer)
+    before, _ = case.before()
     chosen = others[int(generator(seed, "deletion").integers(len(others)))] if others else None
     return Check(before, trial(order[0]), None if chosen is None else trial(chosen), trial(others[-1]) if others else None)
 

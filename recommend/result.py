@@ -251,6 +251,12 @@ class Answer:
     items: tuple[Recommendation, ...]
     notes: tuple[str, ...] = ()
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows."""
+        from recommend.draw import notebook
+
+        return notebook(self)
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON of `clew recommend`."""
         return {
@@ -306,6 +312,12 @@ class NewProductAnswer:
     users: tuple[Buyer, ...]
     similar: tuple[Recommendation, ...]
     notes: tuple[str, ...] = field(default=())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows."""
+        from recommend.draw import notebook
+
+        return notebook(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of `clew recommend --new-product`."""

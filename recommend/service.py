@@ -16,7 +16,7 @@ from kg.model import Product
 from kg.snapshot import GraphSnapshot
 from kg.workspace import Workspace
 from recommend.bundle import load
-from recommend.coldstart import Question, people_of, question
+from recommend.coldstart import Question, not_again, people_of, question
 from recommend.explain import PRIVATE_BELOW, Asker, Explainer
 from recommend.filters import Mask, ProductFilter
 from recommend.ledger import Ledger
@@ -134,6 +134,7 @@ class Recommender:
             self.recommendation(rank, row, why)
             for rank, (row, why) in enumerate(zip(rows, self._why(rows, asked, request), strict=True), 1)
         )
+        notes = (*notes, *self.scorer.notes)
         return Answer(request, asked.branch, asked.fallback, self.scorer.digest, self.snapshot.digest, items, notes)
 
     def _answer_new(self, product: Product, request: Request) -> NewProductAnswer:
@@ -216,7 +217,9 @@ class Recommender:
         evidence = None if self.workspace is None else AllEvidence(self.workspace)
         told = self._explained(row, asked, request, Explainer(self.snapshot, all_evidence=evidence))
         shown = (self.recommendation(rank, row, told),)
-        return Answer(request, asked.branch, asked.fallback, self.scorer.digest, self.snapshot.digest, shown, (*notes, *why))
+        return Answer(
+            request, asked.branch, asked.fallback, self.scorer.digest, self.snapshot.digest, shown, (*notes, *why, *self.scorer.notes)
+        )
 
     def why_not(self, answer: Answer) -> WhyNot:
         """Why the one item of an explanation is not among the first k of its request."""
@@ -237,6 +240,23 @@ class Recommender:
         from recommend.faithful import check
 
         return check(self._case(answer))
+
+    def check_new(self, answer: NewProductAnswer) -> Check:
+        """The same for a new product and the person who would want it most: its rank is among what that person may be shown.
+
+        Raises:
+            UsageError: nobody would want it, or nothing that adds to the score can be taken out.
+        """
+        from recommend.faithful import NewCase, check
+
+        product = answer.request.new_product
+        if product is None or not answer.users:
+            raise UsageError("Nobody would want this product, so there is no score to take apart.")
+        user_row = self.snapshot.users.row(answer.users[0].user_key)
+        allowed, _ = self.allowed(replace(answer.request, where=""))
+        owned = not_again(self.snapshot.events.of_user(user_row), answer.request.repeat)
+        _, facts = self._reader.read(product)
+        return check(NewCase(self.scorer, user_row, product, tuple(facts), self._without(allowed, owned)))
 
     def what_if(self, answer: Answer, statement: str) -> WhatIf:
         """The rank of an explained product if one more fact held, such as `MADE_OF=material:cotton`."""

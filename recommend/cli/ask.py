@@ -17,6 +17,7 @@ from recommend.request import LANGUAGES, Repeat, Request
 
 if TYPE_CHECKING:
     from kg.config import RecommendConfig
+    from recommend.faithful import Check
     from recommend.result import Answer, NewProductAnswer
     from recommend.service import Recommender
 
@@ -49,6 +50,7 @@ def setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--where", default="", help="A condition, such as: price <= 30 and brand in (lego, brio) and not title ~ refill")
 @click.option("--max-per-brand", type=int, help="At most so many of one brand.")
 @click.option("--all", "all_paths", is_flag=True, help="Show every path of every score.")
+@click.option("--check", is_flag=True, help="With --new-product: take the first person's strongest fact out of the graph and rank again.")
 @setting_options
 @command_options
 def recommend(session: Session, **options: Any) -> None:
@@ -63,17 +65,19 @@ def recommend(session: Session, **options: Any) -> None:
         )
     if options["all_users"] != (options["out"] is not None):
         raise UsageError("--all-users and --out FILE go together.", "Such as: clew recommend --all-users --out all.jsonl")
+    if options["check"] and options["new_product"] is None:
+        raise UsageError("--check goes with --new-product.", "Of a recommendation: clew explain USER ITEM --check")
     settings = request_settings(session, options)
     settings |= {name: options[name] for name in ("where", "all_paths")}
     recommender = Recommender.open(session.workspace)
     if options["all_users"]:
         _everybody(session, recommender, Request(user_key="", **settings), options["out"])
     elif options["new_product"] is not None:
-        _new_products(session, recommender, options["new_product"], settings)
+        _new_products(session, recommender, options["new_product"], settings, options["check"])
     else:
         history = None if options["history"] is None else options["history"].split(",")
         answer = recommender.recommend(user=options["user"], history=history, item=options["item"], text=options["text"], **settings)
-        _print(session, [polished(session, recommender, answer) if options["polish"] else answer])
+        _print(session, polished(session, recommender, answer) if options["polish"] else answer)
 
 
 def polished(session: Session, recommender: Recommender, answer: Answer) -> Answer:
@@ -136,30 +140,32 @@ def _configured(session: Session) -> RecommendConfig | None:
     return Config.load(file).recommend
 
 
-def _print(session: Session, answers: list[Answer | NewProductAnswer]) -> None:
-    documents = [answer.to_dict() for answer in answers]
-    session.emit(documents[0] if len(documents) == 1 else documents, partial(_text, answers))
+def _print(session: Session, answer: Answer) -> None:
+    from recommend.cli.show import answer_text
+
+    session.emit(answer.to_dict(), partial(answer_text, answer))
 
 
-def _text(answers: list[Answer | NewProductAnswer]) -> str:
-    from recommend.cli.show import answer_text, new_product_text
-    from recommend.result import Answer
-
-    return "\n\n".join(answer_text(answer) if isinstance(answer, Answer) else new_product_text(answer) for answer in answers)
-
-
-def _new_products(session: Session, recommender: Recommender, path: str, settings: dict[str, Any]) -> None:
+def _new_products(session: Session, recommender: Recommender, path: str, settings: dict[str, Any], checked: bool) -> None:
     from kg.config import Config
     from recommend.new_item import read_new_products
 
     file = session.workspace / "clew.toml"
     products = read_new_products(path, Config.load(file) if file.is_file() else Config())
     with session.progress().stage("reading attributes", len(products)) as advance:
-        answers: list[Answer | NewProductAnswer] = []
+        answers: list[tuple[NewProductAnswer, Check | None]] = []
         for product in products:
-            answers.append(recommender.new_product(product, **settings))
+            answer = recommender.new_product(product, **settings)
+            answers.append((answer, recommender.check_new(answer) if checked and answer.users else None))
             advance(1)
-    _print(session, answers)
+    documents = [answer.to_dict() | ({} if found is None else {"check": found.to_dict()}) for answer, found in answers]
+    session.emit(documents[0] if len(documents) == 1 else documents, partial(_new_text, answers))
+
+
+def _new_text(answers: list[tuple[NewProductAnswer, Check | None]]) -> str:
+    from recommend.cli.show import check_table, new_product_text
+
+    return "\n\n".join(new_product_text(answer, () if found is None else check_table(found)) for answer, found in answers)
 
 
 def _everybody(session: Session, recommender: Recommender, request: Request, out: Path) -> None:

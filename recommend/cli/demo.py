@@ -104,8 +104,8 @@ class _Show:
         )
 
     def answers(self) -> None:
-        """Ten recommendations, a product that nobody has, a newcomer."""
-        from recommend.cli.show import answer_text, new_product_text
+        """Ten recommendations, one of them put to the test, a product that nobody has, a newcomer."""
+        from recommend.cli.show import answer_text, check_table, new_product_text
         from recommend.demo import NEW_PRODUCT, NEWCOMER
 
         started = time.perf_counter()
@@ -116,14 +116,19 @@ class _Show:
             recommender.new_product(self._run.new_product(), k=3),
             recommender.recommend(history=NEWCOMER, k=5),
         )
+        first = recommender.explain(ten.items[0].item_key, user=shopper)
+        checked = recommender.check(first)
         self._timed("answers", started)
         self._ten = ten
+        self._document["check"] = checked.to_dict()
         self._document |= {"shopper": ten.to_dict(), "new_product": new.to_dict(), "newcomer": newcomer.to_dict()}
         if self._session.as_json:
             return
         self._head(f"Ten recommendations for the shopper {shopper}")
         self._say(self._bought(recommender, shopper), "")
         click.echo(answer_text(ten))
+        self._head("Is the first of them there for the reason given?")
+        self._say(*check_table(checked, first.items[0].score)[1:])
         self._head("A brand-new product, typed in as JSON")
         self._say(_plain(NEW_PRODUCT), "")
         click.echo(new_product_text(new))

@@ -115,23 +115,11 @@ def _why_not(recommender: Recommender, answer: Answer, document: dict[str, Any],
 
 
 def _check(recommender: Recommender, answer: Answer, document: dict[str, Any], extra: list[RenderableType]) -> None:
-    from recommend.cli.show import table, text
+    from recommend.cli.show import check_table
 
     found = recommender.check(answer)
     document["check"] = found.to_dict()
-    trials = [("the strongest", found.deleted), ("one at random", found.random), ("the weakest", found.weakest)]
-    rows = [
-        (
-            f"{name}: {one.fact['from']} {one.fact['type']} {one.fact['to']}",
-            f"{one.contribution:+.4f}",
-            f"{one.rank_after}",
-            f"{one.score_after:.4f}",
-        )
-        for name, one in trials
-        if one is not None
-    ]
-    head = f"Taken out of the graph, and every product ranked again (before: rank {found.rank_before}, score {answer.items[0].score:.4f})"
-    extra += ["", text(head, "bold"), table(("what", "added", "rank", "score"), rows)]
+    extra += check_table(found, answer.items[0].score)
 
 
 def _what_if(recommender: Recommender, answer: Answer, statement: str, document: dict[str, Any], extra: list[RenderableType]) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
 
+    from recommend.faithful import Check
+
 ALSO = 5  # merged paths that are listed one by one
 BAR = 12  # columns of a bar
 MIN_WIDTH, MAX_WIDTH = 40, 100
@@ -133,7 +135,7 @@ def _item(item: Recommendation) -> Text:
     return body
 
 
-def new_product_text(answer: NewProductAnswer) -> str:
+def new_product_text(answer: NewProductAnswer, extra: Iterable[RenderableType] = ()) -> str:
     """The answer of `clew recommend --new-product`."""
     from rich.table import Table
 
@@ -149,7 +151,7 @@ def new_product_text(answer: NewProductAnswer) -> str:
         for row in rows:
             grid.add_row(str(row.rank), _buyer(row) if isinstance(row, Buyer) else _item(row))
         parts += ["", text(title, "bold"), grid if rows else text("nobody" if title.startswith("Who") else "nothing")]
-    return rendered(*parts)
+    return rendered(*parts, *extra)
 
 
 def _buyer(buyer: Buyer) -> Text:
@@ -174,6 +176,24 @@ def explanation_text(answer: Answer, extra: Iterable[RenderableType] = ()) -> st
     who = answer.request.user_key or "this session"
     head = text(f"{short_title(item.title, limit=70)} for {who}: rank {item.rank}", "bold")
     return rendered(head, *notes, text(item.reason), "", tree, *extra)
+
+
+def check_table(found: Check, score: float | None = None) -> list[RenderableType]:
+    """What a score and a rank were when something was taken out of the graph."""
+    trials = [("the strongest", found.deleted), ("one at random", found.random), ("the weakest", found.weakest)]
+    rows = [
+        (
+            f"{name}: {one.fact['from']} {one.fact['type']} {one.fact['to']}",
+            f"{one.contribution:+.4f}",
+            f"{one.rank_after}",
+            f"{one.score_after:.4f}",
+        )
+        for name, one in trials
+        if one is not None
+    ]
+    before = f"rank {found.rank_before}" + ("" if score is None else f", score {score:.4f}")
+    head = f"Taken out of the graph, and every product ranked again (before: {before})"
+    return ["", text(head, "bold"), table(("what", "added", "rank", "score"), rows)]
 
 
 def _branch(tree: Tree, path: Path, widest: float) -> None:

@@ -82,7 +82,8 @@ def test_the_text_for_people_fits_into_sixty_columns_and_obeys_no_color(ask) -> 
 def test_a_new_product_is_read_and_offered(ask, tmp_path: Path) -> None:
     file = tmp_path / "new.jsonl"
     file.write_text('{"title": "Energizer Max AA Alkaline Batteries, 24 Pack", "price": "$14.99"}\n', encoding="utf-8")
-    document = checked("new-product", ask("recommend", "--new-product", str(file), "-k", "3", "--json").stdout)
+    document = checked("new-product", ask("recommend", "--new-product", str(file), "-k", "3", "--check", "--json").stdout)
+    assert document["check"]["rank_after"] >= document["check"]["rank_before"] >= 1
     assert document["product"]["key"] == "new"
     assert document["product"]["price"] == {"low": 14.99, "high": 14.99, "currency": "USD"}
     assert document["users"]
@@ -150,6 +151,8 @@ def test_an_explanation_as_a_query_and_as_pictures(ask, tmp_path: Path) -> None:
         (["recommend", "--all-users", "--out", "all.csv"], 2, "neither .jsonl nor .parquet"),
         (["recommend", "--user", USER, "--exclude", "nowhere.txt"], 1, "The deny list nowhere.txt is not there"),
         (["recommend", "--new-product", "nowhere.jsonl"], 1, "nowhere.jsonl"),
+        (["recommend", "--user", USER, "--check"], 2, "--check goes with --new-product"),
+        (["recommend", "--user", USER, "--polish"], 3, "No language model is configured"),
         (["explain", USER], 2, "needs a user and a product"),
         (["explain", USER, "nothing"], 1, "There is no product 'nothing'"),
         (["explain", USER, ITEM, "--out", "why.png"], 2, "neither .svg nor .html"),

@@ -66,3 +66,27 @@ def test_nothing_is_fetched_or_run_and_nothing_from_outside_is_obeyed(answer, dr
     assert "\x1b" not in picture
     assert not re.search(r"(?:href|src|url\()", picture)
     assert "http" not in picture.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_notebook_shows_the_same_drawing_in_styles_of_its_own(toy) -> None:
+    answer = toy.recommender().recommend(user="u1", k=2)
+    shown = answer._repr_mimebundle_()
+    page = Tags()
+    page.feed(shown["text/html"])
+    assert page.open == []
+    assert page.opened.count("section") == 2 and "html" not in page.opened and "script" not in page.opened
+    for item in answer.items:
+        assert item.reason in " ".join(page.text) and item.reason in shown["text/plain"]
+    styles = page.text[page.opened.index("style")]
+    rules = re.findall(r"^[^@{}]*?([.\[][^{}]*?)\{", styles, flags=re.MULTILINE)
+    assert rules and all("why" in rule for rule in rules)  # nothing else of a notebook is touched
+    assert "data-jp-theme-light" in shown["text/html"]
+    empty = toy.recommender().recommend(user="u1", k=2, where="price > 9999")
+    assert "Nothing is recommended." in empty._repr_mimebundle_()["text/plain"]
+    assert "Nothing is recommended." in html(empty)
+
+
+def test_a_long_or_wide_name_breaks_and_is_escaped(answer) -> None:
+    wide = replace(answer.items[0], title="乐高城市系列森林拖拉机积木玩具儿童礼物" * 20)
+    for picture in (html(replace(answer, items=(wide,))), svg(replace(answer, items=(wide,)))):
+        assert "乐高城市系列" in picture and "…" in picture

@@ -96,3 +96,17 @@ def test_there_must_be_something_to_take_out(toy) -> None:
         without_event(whole.scorer, whole.snapshot.users.row("u2"), whole.snapshot.items.row("p10"))
     with pytest.raises(InputError, match="no facts of HAS_SIZE"):
         with_facts(whole.scorer, "HAS_SIZE", 0, [0])
+
+
+def test_a_new_product_and_the_first_who_would_want_it(small_shop) -> None:
+    from kg.model import Price, Product
+    from recommend.service import Recommender
+
+    shop = Recommender.open(small_shop)
+    answer = shop.new_product(Product("new", "Duracell AA Alkaline Batteries, 24 Count", price=Price(12.0, 12.0, "USD")), k=2)
+    found = shop.check_new(answer)
+    assert found.deleted.contribution >= max(one.contribution for one in (found.random, found.weakest) if one is not None)
+    assert found.deleted.fact["from"] in ("new", answer.users[0].user_key)
+    assert found.deleted.rank_after >= found.rank_before
+    with pytest.raises(UsageError, match="Nobody would want this product"):
+        shop.check_new(shop.new_product(Product("new", "Duracell batteries"), k=2).__class__(answer.request, "", "", (), (), ()))

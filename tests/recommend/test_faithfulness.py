@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from kg.ontology import Rel
+from kg.testing import snapshot_of, stated
 from recommend.changed import without_pairs
 from recommend.faithful import Case
 from recommend.faithfulness import Study, popularity_of, recency_of
@@ -17,6 +18,7 @@ from recommend.parts import Hop, PathPart
 from recommend.path_measures import Told, by_row, evenness, list_figures, moving
 from recommend.path_truth import PathTruth
 from recommend.slices import task_of
+from recommend.views.links import LinkView
 
 
 def test_averages_move_towards_what_is_later() -> None:
@@ -108,6 +110,21 @@ def test_likeness_taken_out_is_shared_among_what_is_left(toy) -> None:
     assert before[p04] > 0 and after[p04] == 0
     assert after.sum() == pytest.approx(before.sum())
     np.testing.assert_array_equal(scorer.views["similar"].matrix[:, [p05]].toarray().ravel(), before)  # the whole one is as it was
+
+
+def test_a_stated_link_taken_out_leaves_the_graph_as_it_was(toy) -> None:
+    graph = snapshot_of(
+        {"a": "x", "b": "y", "c": "z"}, [stated("a", Rel.ALSO_BOUGHT, "b"), stated("c", Rel.ALSO_BOUGHT, "b")], [("u", "a", 1)]
+    )
+    view = LinkView.build(graph, "ALSO_BOUGHT")
+    for edges in graph.edges.values():
+        edges.target_rows.flags.writeable = False  # as an array that lies on disk
+    scorer = toy.hand_made(graph)
+    scorer.views["also_bought"] = view
+    left = without_pairs(scorer, [("ALSO_BOUGHT", 0, 1)]).views["also_bought"]
+    never = LinkView.build(snapshot_of({"a": "x", "b": "y", "c": "z"}, [stated("c", Rel.ALSO_BOUGHT, "b")], [("u", "a", 1)]), "ALSO_BOUGHT")
+    np.testing.assert_allclose(left.matrix.toarray(), never.matrix.toarray())
+    assert view.matrix[[0], [1]] > 0
 
 
 def test_a_study_says_what_reasons_are_worth(toy) -> None:
