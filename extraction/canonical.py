@@ -9,7 +9,7 @@ import re
 from functools import cache, lru_cache
 
 from extraction.units import measure_of
-from extraction.vocabularies import colors, materials
+from extraction.vocabularies import colors, data, materials
 from extraction.words import words_of
 
 _NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10, "twelve": 12}
@@ -58,7 +58,8 @@ def _count(raw: str) -> str:
 
 @cache
 def _terms(attribute: str) -> dict[tuple[str, ...], str]:
-    return {term.words: term.value for term in (colors if attribute == "color" else materials)()}
+    chinese = {(word,): name for word, name in data("chinese")[f"{attribute}s"].items()}
+    return chinese | {term.words: term.value for term in (colors if attribute == "color" else materials)()}
 
 
 def _named(attribute: str, raw: str) -> str:

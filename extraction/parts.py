@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from extraction.base import Mention
+from extraction.base import Mention, entity_of
 from extraction.brand import BrandFinder
 from extraction.columns import find_columns
 from extraction.gazetteer import ColorFinder, MaterialFinder
+from extraction.han import HanBrands, find_named, is_chinese
 from extraction.measures import find_price_mentions, find_quantities, find_sizes
 from extraction.texts import FIELDS as TEXT_FIELDS
 from extraction.texts import TextReader, labelled_brands
@@ -30,16 +31,26 @@ class Reading:
         words: of the title.
         fields: the other columns of the row.
         mentions: what was found so far; parts append to it.
+        written: the title as it is written; the words' text is of the same length.
         category: the kind of product as the shop writes it; empty when it does not.
     """
 
     words: Words
     fields: Mapping[str, str]
     mentions: list[Mention] = field(default_factory=list)
+    written: str = ""
     category: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.category = category_of(self.fields)
+        self.written = self.written or self.words.text
+
+    def quote(self) -> None:
+        """Let the mentions of the title quote it as it is written, full-width forms and all."""
+        if self.written != self.words.text:
+            for place, mention in enumerate(self.mentions):
+                if mention.field == "title" and mention.raw != (raw := self.written[mention.start : mention.end]):
+                    self.mentions[place] = replace(mention, raw=raw)
 
 
 Part = Callable[[Sequence[Reading]], None]
@@ -53,7 +64,7 @@ def category_of(fields: Mapping[str, str]) -> str:
 def readings(products: Iterable[Product]) -> Iterator[list[Reading]]:
     """Products as batches of readings, lazily."""
     rows = iter(products)
-    while batch := [Reading(words_of(product.title), product.fields) for product in islice(rows, BATCH)]:
+    while batch := [Reading(words_of(p.title), p.fields, written=p.title) for p in islice(rows, BATCH)]:
         yield batch
 
 
@@ -73,10 +84,19 @@ class BrandPart:
 
     def __init__(self, finder: BrandFinder) -> None:
         self.finder = finder
+        self._han = HanBrands(title for title in finder.statistics.known if is_chinese(title))
 
     def __call__(self, batch: Sequence[Reading]) -> None:
         """Add the brand of each."""
-        open_ = [one for one in batch if not any(mention.attribute == "brand" for mention in one.mentions)]
+        open_ = []
+        for one in batch:
+            if any(mention.attribute == "brand" for mention in one.mentions):
+                continue
+            if not is_chinese(one.words.text):
+                open_.append(one)
+            elif place := self._han.find(one.words.text):
+                raw = one.words.text[place[0] : place[1]]
+                one.mentions.append(Mention("brand", raw, raw, entity_of("brand", raw), "title", *place, "rules"))
         found = self.finder.find([one.words for one in open_], [one.category for one in open_])
         for one, mention in zip(open_, found, strict=True):
             if mention is not None:
@@ -96,10 +116,12 @@ class BrandPart:
         one.mentions += stated
 
 
-def _words_part(finder: MaterialFinder | ColorFinder) -> Part:
+def _words_part(attribute: str, finder: MaterialFinder | ColorFinder) -> Part:
     def read(batch: Sequence[Reading]) -> None:
         for one in batch:
             one.mentions += finder.find(one.words, one.category)
+            if not one.words.text.isascii():
+                one.mentions += find_named(attribute, one.words.text)
 
     return read
 
@@ -133,8 +155,8 @@ def read_prices(batch: Sequence[Reading]) -> None:
 PARTS: Mapping[str, Callable[[BrandFinder], Part]] = {
     "clew_columns": lambda finder: read_columns,
     "clew_brand": BrandPart,
-    "clew_material": lambda finder: _words_part(MaterialFinder()),
-    "clew_color": lambda finder: _words_part(ColorFinder()),
+    "clew_material": lambda finder: _words_part("material", MaterialFinder()),
+    "clew_color": lambda finder: _words_part("color", ColorFinder()),
     "clew_measures": lambda finder: read_measures,
     "clew_price": lambda finder: read_prices,
     "clew_texts": lambda finder: _texts_part(),

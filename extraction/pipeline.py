@@ -88,7 +88,7 @@ def mentions_of(doc: Doc) -> list[Mention]:
 
 def reading_of(doc: Doc) -> Reading:
     """A Doc as the parts see it; its mentions are the Doc's. The row's other columns are `doc.user_data["clew.fields"]`."""
-    return Reading(words_in(doc), doc.user_data.get(FIELDS) or {}, mentions_of(doc))
+    return Reading(words_in(doc), doc.user_data.get(FIELDS) or {}, mentions_of(doc), doc.text)
 
 
 if not Doc.has_extension("mentions"):
@@ -260,5 +260,6 @@ class PipelineExtractor:
                 doc.user_data[FIELDS] = dict(product.fields)
                 yield doc
 
-        for _, doc in zip(behind, self.nlp.pipe(made(), n_process=processes), strict=True):
+        for product, doc in zip(behind, self.nlp.pipe(made(), n_process=processes), strict=True):
+            Reading(words_in(doc), {}, mentions_of(doc), product.title).quote()
             yield doc

@@ -71,6 +71,7 @@ class RulesExtractor:
             for part in self._parts:
                 part(batch)
             for one in batch:
+                one.quote()
                 yield one.mentions
 
 

@@ -15,8 +15,9 @@ from dataclasses import replace
 
 from extraction.base import Mention, entity_of
 from extraction.gazetteer import ColorFinder, MaterialFinder
+from extraction.han import find_named
 from extraction.measures import find_quantities, find_sizes
-from extraction.words import words_of
+from extraction.words import half_width, words_of
 
 FIELDS = ("description", "features", "details", "summary")
 LONGEST = 20_000
@@ -91,7 +92,7 @@ class TextReader:
             category: the kind of product as the shop writes it.
             mentions: of title and columns.
         """
-        shown = plain(text[:LONGEST])
+        shown = half_width(plain(text[:LONGEST]))
         said = {(m.attribute, m.entity or m.value) for m in mentions if m.accepted}
         spoken_of = {attribute for attribute, _ in said}
         times: Counter[tuple[str, str]] = Counter()
@@ -113,6 +114,9 @@ class TextReader:
         words = words_of(text)
         yield from self._material.find(words, category, field)
         yield from self._color.find(words, category, field)
+        if not text.isascii():
+            yield from find_named("material", text, field)
+            yield from find_named("color", text, field)
         yield from find_sizes(text, category, field)
         yield from find_quantities(text, field)
 

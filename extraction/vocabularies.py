@@ -41,7 +41,7 @@ def data(name: str) -> Mapping[str, Any]:
 @cache
 def digest() -> str:
     """Digest of all vocabularies."""
-    return digest_json([data(name) for name in ("materials", "colors", "kinds", "contexts")])
+    return digest_json([data(name) for name in ("materials", "colors", "kinds", "contexts", "chinese")])
 
 
 @cache

@@ -6,12 +6,16 @@ import re
 from dataclasses import dataclass
 
 # Scripts that are written without spaces: Kana, Han, Hangul syllables stay runs of their own, cut off from Latin letters and digits.
-_CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_CJK = rf"\u3040-\u30ff{HAN}"
 _LETTER = rf"[^\W_{_CJK}]"
 # A word: letters and digits, joined inside by marks that are no separators (L'Oréal, T-shirt, 2.5, BLACK+DECKER, K&N);
 # initials keep their last point (e.l.f.).
 _WORD = re.compile(rf"(?:{_LETTER}\.){{2,}}|{_LETTER}+(?:['’.&+\-–_!]+{_LETTER}+)*\+?|[{_CJK}]+")
 _FOLD = str.maketrans("’‘", "''")
+# Full-width forms of ASCII and the ideographic space, each a character for a character.
+_FULL_WIDTH = re.compile(r"[\uff01-\uff5e\u3000]")
+_HALF_WIDTH = {**{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}, 0x3000: 0x20}
 
 
 @dataclass(slots=True)
@@ -19,8 +23,8 @@ class Words:
     """The words of one text.
 
     Args:
-        text: the text.
-        texts: each word as written.
+        text: the text, full-width forms as ordinary ones (of the same length).
+        texts: each word as written there.
         starts, ends: its span in characters.
     """
 
@@ -42,8 +46,14 @@ class Words:
         return self.text[self.ends[i - 1] if i else 0 : self.starts[i]]
 
 
+def half_width(text: str) -> str:
+    """The text with full-width forms as ordinary ones, character for character."""
+    return text.translate(_HALF_WIDTH) if not text.isascii() and _FULL_WIDTH.search(text) else text
+
+
 def words_of(text: str) -> Words:
     """Cut a text into words."""
+    text = half_width(text)
     spans = [match.span() for match in _WORD.finditer(text)]
     texts = [text[start:end] for start, end in spans]
     folded = [word.casefold() for word in texts]
