@@ -83,6 +83,14 @@ class Scorer:
         """How many products."""
         return self.snapshot.n_items
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What an answer must say about how it was found; nothing where every product was looked at."""
+        gnn = self.views.get("gnn")
+        if not isinstance(gnn, GnnView) or gnn.near is None:
+            return ()
+        return (f"Of {self.n_items:,} products the GNN looked at the nearest that Faiss finds ({gnn.near.recall:.0%} of the true ones).",)
+
     # Profiles ---------------------------------------------------------------------------------------------------------
 
     def user_profile(self, user_row: int) -> Profile:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from kg.seeds import derive
 
+EXACT_UP_TO = 200_000  # products whose vectors are all gone through for one question: about 4 ms
 WANTED = 0.95  # of the true neighbours, on a sample; more cells are looked into until it is reached
 _SAMPLE = 128
 _PROBES = (4, 8, 16, 32, 64, 128, 256)
@@ -15,42 +18,67 @@ _POINTS = 32  # a cell that k-means looks at
 
 
 class NearVectors:
-    """Neighbours by inner product among fixed unit vectors, through an inverted file (IVF) of about 4 √n cells.
+    """Neighbours by inner product among fixed vectors of one length, through an inverted file (IVF) of about 4 √n cells.
 
     Args:
-        unit: float32 [n, d], rows of length 1 or zero.
-        k: how many neighbours will be asked for; cells are probed until a sample finds `WANTED` of them.
-        seed: of the cells.
+        index: Faiss's.
+        recall: share of the true neighbours that it finds, measured on a sample of its own vectors.
     """
 
-    def __init__(self, unit: NDArray[np.float32], k: int, seed: int = 0) -> None:
+    def __init__(self, index: Any, recall: float) -> None:
+        self._index = index
+        self.recall = recall
+
+    @classmethod
+    def fit(cls, unit: NDArray[np.float32], k: int, seed: int = 0) -> NearVectors:
+        """Make the index, and look into more cells until `WANTED` of the k nearest are found.
+
+        Args:
+            unit: float32 [n, d], rows of length 1 or zero.
+            k: how many neighbours will be asked for.
+            seed: of the cells and the sample.
+        """
         import faiss
 
-        self.unit = np.ascontiguousarray(unit, np.float32)
-        n, d = self.unit.shape
+        vectors = np.ascontiguousarray(unit, np.float32)
+        n, d = vectors.shape
         cells = max(1, min(n // _POINTS, int(4 * np.sqrt(n))))
-        self._index = faiss.IndexIVFFlat(faiss.IndexFlatIP(d), d, cells, faiss.METRIC_INNER_PRODUCT)
-        self._index.cp.niter = _PASSES
-        self._index.cp.max_points_per_centroid = _POINTS
-        self._index.cp.seed = derive(seed, "cells") % 2**31
-        self._index.train(self.unit)
-        self._index.add(self.unit)
-        self.recall = self._probe(min(k, n), cells, seed)
+        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(d), d, cells, faiss.METRIC_INNER_PRODUCT)
+        index.cp.niter = _PASSES
+        index.cp.max_points_per_centroid = _POINTS
+        index.cp.seed = derive(seed, "cells") % 2**31
+        index.train(vectors)
+        index.add(vectors)
+        return cls(index, _probe(index, vectors, min(k, n), cells, seed))
 
-    def _probe(self, k: int, cells: int, seed: int) -> float:
-        """Look into more cells until enough of the sample's true neighbours are found; returns their share."""
-        random = np.random.default_rng(derive(seed, "recall"))
-        asked = np.sort(random.choice(len(self.unit), min(_SAMPLE, len(self.unit)), replace=False))
-        true = np.argpartition(-(self.unit[asked] @ self.unit.T), k - 1, axis=1)[:, :k]
-        found = 0.0
-        for probes in _PROBES:
-            self._index.nprobe = min(probes, cells)
-            rows = self._index.search(self.unit[asked], k)[1]
-            found = float(np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(rows, true, strict=True)]))
-            if found >= WANTED or probes >= cells:
-                break
-        return found
+    @classmethod
+    def of_array(cls, array: NDArray[np.uint8], recall: float) -> NearVectors:
+        """What `array` laid down."""
+        import faiss
 
-    def search(self, asked: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-        """Rows of the k nearest of each asked vector (int64 [m, k], −1 where fewer were found)."""
-        return np.asarray(self._index.search(np.ascontiguousarray(asked, np.float32), k)[1], np.int64)
+        return cls(faiss.deserialize_index(np.ascontiguousarray(array)), recall)
+
+    def array(self) -> NDArray[np.uint8]:
+        """The index as bytes (uint8 [..])."""
+        import faiss
+
+        return np.asarray(faiss.serialize_index(self._index), np.uint8)
+
+    def search(self, asked: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rows of the k nearest of each asked vector, −1 where fewer were found, and their inner products ([m, k] both)."""
+        values, rows = self._index.search(np.ascontiguousarray(asked, np.float32), k)
+        return np.asarray(rows, np.int64), np.asarray(values, np.float32)
+
+
+def _probe(index: Any, vectors: NDArray[np.float32], k: int, cells: int, seed: int) -> float:
+    random = np.random.default_rng(derive(seed, "recall"))
+    asked = np.sort(random.choice(len(vectors), min(_SAMPLE, len(vectors)), replace=False))
+    true = np.argpartition(-(vectors[asked] @ vectors.T), k - 1, axis=1)[:, :k]
+    found = 0.0
+    for probes in _PROBES:
+        index.nprobe = min(probes, cells)
+        rows = index.search(vectors[asked], k)[1]
+        found = float(np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(rows, true, strict=True)]))
+        if found >= WANTED or probes >= cells:
+            break
+    return found

@@ -122,7 +122,7 @@ def views_of_arrays(
         elif kind == "next_bought":
             found[name] = NextBoughtView(part.matrix("matrix"), part.matrix("counts"))
         elif kind == "gnn" and table is not None:
-            found[name] = GnnView(table, seen, words, {what: part.array(what) for what in ("means", "targets")})
+            found[name] = GnnView(table, seen, words, part.all())
         else:
             raise StateError(
                 f"The model has a view of the kind {kind!r}, which this version does not know.", "Update clew, or train again."
@@ -137,6 +137,10 @@ class _Part:
 
     def matrix(self, what: str) -> sp.csr_array:
         return unpack(f"{self.name}/{what}", self.arrays)
+
+    def all(self) -> Arrays:
+        start = f"{self.name}/"
+        return {name.removeprefix(start): value for name, value in self.arrays.items() if name.startswith(start)}
 
     def array(self, what: str) -> NDArray[Any]:
         return self.arrays[f"{self.name}/{what}"]

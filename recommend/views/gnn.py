@@ -21,14 +21,17 @@ from numpy.typing import NDArray
 from gnn.embeddings import COMPONENTS, EmbeddingTable
 from gnn.inductive import NewProducts
 from kg.ontology import Rel
+from recommend import topk
 from recommend.arrays import Arrays
 from recommend.parts import Hop
+from recommend.topk import NearVectors
 from recommend.views.base import NEW_ROW, Candidate, LatentView, RawPath, Rows, Values
 from recommend.views.facts import shared_entity
 from recommend.views.similar import similar_hop
 from recommend.words import CatalogueWords
 
 _BLOCK = 4096
+_FOUND = 4096  # products that the index is asked for
 
 
 class GnnView(LatentView):
@@ -75,9 +78,28 @@ class GnnView(LatentView):
         """Σ_k weights[k] · q of rows[k] (float64 [d])."""
         return np.asarray(np.sum([weights @ self.table.source[name][rows].astype(np.float64) for name in COMPONENTS], axis=0))
 
+    @cached_property
+    def near(self) -> NearVectors | None:
+        """An index over the targets of more products than are gone through for one question; else None."""
+        if len(self.seen) <= topk.EXACT_UP_TO:
+            return None
+        if "index" in self._kept:
+            return NearVectors.of_array(self._kept["index"], float(self._kept["recall"][0]))
+        return NearVectors.fit(self._targets, _FOUND // 4)
+
     def scores(self, rows: Rows, weights: Values) -> Values:
-        """In float32 (error about 1e-7 of the largest term); `exact` has no such error."""
-        return np.asarray(self._targets @ self.source(rows, weights).astype(np.float32), np.float64)
+        """In float32 (error about 1e-7 of the largest term); `exact` has no such error.
+
+        With an index, products that it does not find among the nearest get what the mean product gets.
+        """
+        source = self.source(rows, weights)
+        if self.near is None:
+            return np.asarray(self._targets @ source.astype(np.float32), np.float64)
+        known, new = (float(source @ np.sum(list(self.means[kind].values()), axis=0)) for kind in (True, False))
+        scores = np.where(self.seen, known, new)
+        found, values = self.near.search(source.astype(np.float32)[None, :], _FOUND)
+        scores[found[0][found[0] >= 0]] = values[0][found[0] >= 0]
+        return scores
 
     def exact(self, rows: Rows, weights: Values, item_rows: Rows) -> Values:
         """⟨Σ q, v⟩ of some candidates in float64."""
@@ -175,4 +197,5 @@ class GnnView(LatentView):
     def arrays(self) -> Arrays:
         """What opening should not add up again; the table itself lies in files of its own."""
         means = np.array([[self.means[kind][name] for name in COMPONENTS] for kind in (False, True)])
-        return {"means": means, "targets": self._targets}
+        kept: Arrays = {"means": means, "targets": self._targets}
+        return kept if self.near is None else {**kept, "index": self.near.array(), "recall": np.array([self.near.recall])}

@@ -38,13 +38,13 @@ def large_likeness(
     n_items = matrix.shape[0]
     rare = _rare(matrix)
     columns = sp.csr_array(rare.T.tocsr())
-    near = None if unit is None else NearVectors(unit, min(cap, n_items))
+    near = None if unit is None else NearVectors.fit(unit, min(cap, n_items))
     with progress.stage("likeness", n_items) as advance:
         for start in range(0, n_items, _BLOCK):
             rows = np.arange(start, min(start + _BLOCK, n_items))
             pairs = [_pairs(strongest_per_row(sp.csr_array(rare[rows] @ columns), cap))]
             if near is not None and unit is not None:
-                found = near.search(unit[rows], min(cap + 1, n_items))
+                found, _ = near.search(unit[rows], min(cap + 1, n_items))
                 pairs.append(np.stack([np.repeat(np.arange(len(rows)), found.shape[1]), found.ravel()])[:, found.ravel() >= 0])
             yield _exact(rows, np.concatenate(pairs, axis=1), matrix, unit, cap)
             advance(len(rows))

@@ -3,10 +3,21 @@
 import numpy as np
 import pytest
 
+from recommend import topk
+from recommend.profile import Branch
+from recommend.scorer import Scorer
+from recommend.service import Recommender
+from recommend.testing import planted_material, random_table
+from recommend.texts import snapshot_texts
 from recommend.topk import WANTED, NearVectors
+from recommend.views import gnn as views_gnn
 from recommend.views import large, similar
+from recommend.views.build import Likeness, build_views, views_of_arrays, views_to_arrays
+from recommend.views.gnn import GnnView
 from recommend.views.large import recall_of
+from recommend.views.popular import popularity
 from recommend.views.similar import likeness, unit_rows
+from recommend.weights import BranchWeights, Weights
 from recommend.words import CatalogueWords
 
 
@@ -42,16 +53,48 @@ def test_recall_sees_what_is_missing(catalogue):
 
 def test_near_vectors_state_their_recall(catalogue):
     _, unit = catalogue
-    near = NearVectors(unit, 20)
+    near = NearVectors.fit(unit, 20)
     assert near.recall >= WANTED
-    rows = near.search(unit[:50], 20)
+    rows, values = near.search(unit[:50], 20)
+    np.testing.assert_allclose(values[0], unit[rows[0]] @ unit[0], atol=1e-5)
     true = np.argsort(-(unit[:50] @ unit.T), axis=1)[:, :20]
     kept = np.mean([len(np.intersect1d(a, b)) / 20 for a, b in zip(rows, true, strict=True)])
     assert kept >= WANTED - 0.1
-    assert NearVectors(unit, 20).search(unit[:50], 20).tobytes() == rows.tobytes()
+    again = NearVectors.of_array(NearVectors.fit(unit, 20).array(), near.recall)
+    assert again.search(unit[:50], 20)[0].tobytes() == rows.tobytes()
+
+
+def test_a_shop_too_large_to_look_at_every_product_says_so_and_finds_nearly_the_same(monkeypatch):
+    """The limit lowered: nearly the same lists, scores exact for what is listed, the answer says it, a bundle keeps the index."""
+    random = np.random.default_rng(0)
+    snapshot, _ = planted_material(n_items=600, n_new=60)
+    words = CatalogueWords.fit(snapshot_texts(snapshot))
+    table = random_table(snapshot, words, random, dim=8)
+    views = build_views(snapshot, Likeness.build(words, None), table, frozenset({"ease"}))
+    weights = Weights({Branch.KNOWN: BranchWeights({"gnn": 3.0, "co_bought": 5.0}, {"gnn": 3.0, "material": 1.0})})
+    exact = Scorer(snapshot, views, popularity(snapshot.interactions), weights, words)
+    assert exact.notes == ()
+    monkeypatch.setattr(topk, "EXACT_UP_TO", 500)
+    monkeypatch.setattr(views_gnn, "_FOUND", 200)
+    large = [view if view.name != "gnn" else GnnView(table, exact.seen, words) for view in views]
+    found = Scorer(snapshot, large, exact.popularity, weights, words)
+    kept = []
+    for user in range(0, snapshot.n_users, 6):
+        profile = found.user_profile(user)
+        scores = found.score(profile)
+        best = np.argsort(-scores)[:10]
+        kept.append(np.isin(best, np.argsort(-exact.score(profile))[:10]).mean())
+        assert found.parts(profile, int(best[0])).score == pytest.approx(scores[best[0]], abs=1e-9)
+    assert np.mean(kept) > 0.9
+    answer = Recommender(found).recommend(user=snapshot.users.key(0))
+    assert any("nearest that Faiss finds" in note for note in answer.notes)
+    arrays = views_to_arrays(found.views)
+    again = views_of_arrays({"gnn": "gnn"}, arrays, words, table, exact.seen)[0]
+    rows, ones = np.array([1, 5], np.int32), np.ones(2)
+    np.testing.assert_array_equal(again.scores(rows, ones), found.views["gnn"].scores(rows, ones))
 
 
 def test_fewer_vectors_than_are_asked_for():
-    near = NearVectors(np.eye(3, dtype=np.float32), 5)
+    near = NearVectors.fit(np.eye(3, dtype=np.float32), 5)
     assert near.recall == 1.0
-    assert sorted(near.search(np.eye(3, dtype=np.float32)[:1], 5)[0].tolist()) == [-1, -1, 0, 1, 2]
+    assert sorted(near.search(np.eye(3, dtype=np.float32)[:1], 5)[0][0].tolist()) == [-1, -1, 0, 1, 2]
