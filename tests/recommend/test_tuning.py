@@ -148,3 +148,23 @@ def test_what_holds_without_a_search_is_what_the_views_say():
     assert (settings.shrink, settings.ridge, settings.gnn_effort) == (SHRINK, RIDGE, 1.0)
     assert (settings.gnn_temperature, settings.gnn_identity_dropout) == (GnnConfig().temperature, GnnConfig().identity_dropout)
     assert all(least < getattr(settings, name) < most for name, (least, most, _) in SPACE.items())
+
+
+def test_the_settings_reach_the_fit():
+    from recommend.fit import fit
+    from recommend.testing import planted_material
+    from recommend.texts import snapshot_texts
+    from recommend.training import Training
+
+    snapshot, _ = planted_material()
+    chosen = FitSettings(gnn_effort=0.5, gnn_temperature=0.1, gnn_identity_dropout=0.3, shrink=9.0, ridge=60.0)
+    made = {}
+    for settings in (FitSettings(), chosen):
+        config = TrainConfig(text_encoder=("words",), settings=settings)
+        made[settings.shrink] = fit(Training(snapshot, snapshot_texts(snapshot), config=config))
+    plain, tuned = made[3.0], made[9.0]
+    before, after = (one.table.settings["config"] for one in (plain, tuned))
+    assert after["steps"] == round(before["steps"] / 2)
+    assert (after["temperature"], after["identity_dropout"]) == (0.1, 0.3)
+    for view in ("co_bought", "ease"):
+        assert (plain.scorer.views[view].matrix != tuned.scorer.views[view].matrix).nnz
