@@ -179,3 +179,23 @@ def test_what_is_learned_from_is_spread_over_a_long_catalogue(count: int, kept: 
     keys = [int(product.key) for product in found]
     assert (len(keys), total) == (kept, count)
     assert len({b - a for a, b in itertools.pairwise(keys)}) <= 1
+
+
+def test_fifty_answers_of_a_language_model_teach_a_new_shop(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recorded answers of GPT-4 about titles of OA-Mine, whose own labels are only scored with."""
+    folder, shop, gold, model = shared_data / "extraction" / "oa-mine", tmp_path / "shop.jsonl", tmp_path / "gold.jsonl", tmp_path / "model"
+    lines = (folder / "test.jsonl").read_text("utf-8").splitlines()[::3]
+    rows = [json.loads(line) for line in lines]
+    shop.write_text("".join(json.dumps({"title": row["input"], "category": row["category"]}) + "\n" for row in rows), "utf-8")
+    gold.write_text("\n".join(lines) + "\n", "utf-8")
+    monkeypatch.setenv("CLEW_LLM_REPLAY", str(folder / "gpt-4-0613-answers.jsonl"))
+    done = call(
+        "train", str(shop), "--bootstrap", "50", "--model", str(model), "--attribute", "Brand", "--json", "-w", str(tmp_path / "none")
+    )
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["attributes"]["brand"]["rows"] == 50
+    scored = json.loads(call("score", "--gold", str(gold), "--attribute", "Brand", "--model", str(model), "--json").stdout)
+    assert scored["published"]["attributes"]["Brand"]["f1"] > 0.5
+    seen, unseen = (scored["values"]["Brand"][part] for part in ("seen", "unseen"))
+    assert seen["n"] + unseen["n"] == scored["published"]["attributes"]["Brand"]["n"] > 100
+    assert seen["recall"] > unseen["recall"]
