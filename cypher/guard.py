@@ -184,7 +184,9 @@ def _check_word(token: _Token, before: _Token | None, after: _Token | None, ends
     if word.upper() in FORBIDDEN and not ((is_name or is_map_key) and not (after is not None and after.text == "(")):
         raise RefusedError(f"{word.upper()} is not for exploration.")
     if is_name or is_map_key:
-        if after is not None and after.text == "(":
+        # Behind a colon stands a label, or the value of a map's key, which may be a call of a plain function.
+        value = before is not None and before.text == ":" and word.lower() in FUNCTIONS
+        if after is not None and after.text == "(" and not value:
             raise RefusedError(f"There is no function {before.text if before else ''}{word} here.", "Only plain functions are run.")
         return
     if ends_value and not _is_keyword(token):

@@ -58,22 +58,26 @@ def _build(truth: Truth, workspace: Workspace, progress: Progress) -> Path:
     return path
 
 
-def open_store(workspace: Workspace, address: str | None = None, progress: Progress = SILENT) -> GraphStore:
+def open_store(workspace: Workspace, address: str | None = None, progress: Progress = SILENT, explore: Limits | None = None) -> GraphStore:
     """The engine at an address, or the embedded one of a workspace.
 
     Args:
         address: `bolt://…`, `neo4j://…` and their encrypted forms; None or "embedded" for the workspace's own.
+        explore: for questions that somebody typed: the memory that an answer may take is bounded, and an embedded engine is locked.
 
     Raises:
         UsageError: an address of another kind.
         EngineError: nobody answers there.
     """
     if address is None or address == EmbeddedStore.name:
-        return open_embedded(workspace, progress=progress)
+        return open_embedded(workspace, explore is not None, explore, progress)
     if address.split("://")[0] in _BOLT:
+        from kg.stores.bolt_explorer import BoltExplorer
         from kg.stores.neo4j import Neo4jStore
 
-        store = Neo4jStore(address)
+        if workspace.path.is_dir():
+            workspace.open()  # labels of its own ontology
+        store = Neo4jStore(address) if explore is None else BoltExplorer(address, explore.memory_mb, workspace.path)
         progress.note(store.connected)
         return store
     raise UsageError(f"{address!r} is no address of an engine.", "Give bolt://host:7687, or leave --store out for the embedded engine.")

@@ -141,7 +141,11 @@ def _engines() -> Iterator[Finding]:
         "kglite" if embedded else "needs kglite",
         "" if embedded else "pip install kglite",
     )
-    yield _neo4j(os.environ.get("CLEW_NEO4J_URI", ""))
+    uri = os.environ.get("CLEW_NEO4J_URI", "")
+    server = _neo4j(uri)
+    yield server
+    if uri and server.status == "ok":
+        yield _files_of_server(uri)
 
 
 def _neo4j(uri: str) -> Finding:
@@ -156,6 +160,23 @@ def _neo4j(uri: str) -> Finding:
             return Finding("engine", "neo4j", "ok", f"{uri} takes connections")
     except (OSError, ValueError) as error:
         return Finding("engine", "neo4j", "warning", f"{uri} does not answer: {error}", "start the server, or mend CLEW_NEO4J_URI")
+
+
+def _files_of_server(uri: str) -> Finding:
+    """Neo4j in a read transaction still runs LOAD CSV: clew's guard refuses it, other clients of the server do not."""
+    if importlib.util.find_spec("neo4j") is None:
+        return Finding("engine", "neo4j files", "ok", "not looked at: the driver is not installed")
+    from kg.stores.server_settings import FILE_IMPORT, file_import
+
+    found = file_import(uri)
+    if found.allowed is None:
+        detail = f"whether queries may read the server's files could not be read: {found.why.rstrip('.')}"
+        return Finding("engine", "neo4j files", "warning", detail, f"see that {FILE_IMPORT}=false stands in neo4j.conf")
+    if not found.allowed:
+        return Finding("engine", "neo4j files", "ok", "no query can read the server's files")
+    where = f"below {found.folder}" if found.folder else "anywhere on its disk"
+    detail = f"any query of another client may read files {where} (clew's own queries are kept from it)"
+    return Finding("engine", "neo4j files", "warning", detail, f"set {FILE_IMPORT}=false in neo4j.conf and restart the server")
 
 
 def _workspace(path: Path) -> Iterator[Finding]:

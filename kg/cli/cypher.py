@@ -101,21 +101,18 @@ def query(
 ) -> None:
     """Run a question of your own: one statement that only reads. Parameters are JSON, else text."""
     from kg.engine import open_store
-    from kg.explore import explore, explore_workspace
+    from kg.explore import explore
     from kg.store import Limits
     from kg.workspace import Workspace
 
     limits = Limits(rows, seconds, memory_mb)
     given = {key: _json_or_text(value) for key, value in map(_split, params)}
     workspace = Workspace(session.workspace)
-    if address is None:
-        found = explore_workspace(workspace, text, given, limits, session.progress())
-    else:
-        store = open_store(workspace, address, session.progress())
-        try:
-            found = explore(store, text, given, limits)
-        finally:
-            store.close()
+    store = open_store(workspace, address, session.progress(), limits)
+    try:
+        found = explore(store, text, given, limits)
+    finally:
+        store.close()
     _print(session, found, shape)
 
 
@@ -147,7 +144,7 @@ def shell(session: Session, shape: str, address: str | None, rows: int, seconds:
     import sys
 
     from kg.cli.shell import Shell, talk
-    from kg.engine import open_embedded, open_store
+    from kg.engine import open_store
     from kg.explore import Explorer
     from kg.store import Limits
     from kg.workspace import Workspace
@@ -155,9 +152,7 @@ def shell(session: Session, shape: str, address: str | None, rows: int, seconds:
     workspace = Workspace(session.workspace).open()
     limits = Limits(rows, seconds, memory_mb)
     progress = session.progress()
-    explorer = Explorer(
-        lambda: open_store(workspace, address, progress) if address else open_embedded(workspace, True, limits, progress), limits
-    )
+    explorer = Explorer(lambda: open_store(workspace, address, progress, limits), limits)
     try:
         shell = Shell(explorer, click.echo, "json" if session.as_json else shape)
         if sys.stdin.isatty():

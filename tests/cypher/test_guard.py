@@ -21,6 +21,7 @@ QUESTIONS = [
     "MATCH (n) WHERE n.load = 1 AND n:Set RETURN n.delete, n.`drop`",
     "MATCH (n) RETURN coalesce(n.title, n.name) =~ '(?i).*lego.*', toLower(n.key), size(n.name)",
     "MATCH p = shortestPath((a:User {key: $user})-[*..4]-(b:Product)) RETURN length(p), nodes(p), relationships(p)",
+    "RETURN {m: toUpper('x'), n: [{d:date('2024-02-29')}]} AS m",
     "MATCH (n) WHERE n.x IS NOT NULL AND n.y IN ['a', 'b'] XOR true RETURN DISTINCT n.x",
 ]
 
