@@ -98,6 +98,15 @@ def test_no_weight_is_below_zero_and_weights_survive_json():
     assert whole.branch(Branch.SESSION) is made and made.of("none", True) == 0
 
 
+def test_a_view_whose_size_nobody_guessed_is_found_by_the_softmax():
+    one = group(np.random.default_rng(5), 0)
+    features = one.features.copy()
+    features[0] /= 1e6
+    one = fuse.Group(("tiny", "bad", fuse.POPULARITY), features, one.valid, one.targets, one.n_targets)
+    weights, value = fuse.search([one], [{"bad": 1.0}])
+    assert weights["tiny"] * 1e-6 > weights.get("bad", 0.0) and value > 0.3
+
+
 def test_ndcg_of_many_targets_is_that_of_each_rank():
     random = np.random.default_rng(3)
     scores = random.integers(0, 40, (30, 60)).astype(np.float32)  # with ties
