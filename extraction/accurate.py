@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,10 @@ from extraction.encoder_training import SCHEDULE, Labelled, Schedule, train_enco
 from extraction.evaluate import GoldRow, attribute_of
 from extraction.rules import build_rules
 from extraction.tag_mix import Mix, fit_mix
+from extraction.tag_pipeline import TaggerExtractor, tagger_of, taught_by_columns
 from extraction.tag_training import FEWEST, Rows, Slot, folds_of, prepared_rows, tags_of, train_tagger, tuned
 from extraction.tagger import TaggerModel
+from kg.errors import StateError
 from kg.model import Product
 from kg.progress import SILENT, Progress
 
@@ -56,6 +59,23 @@ def train_accurate(
         learned[attribute] = tuned(replace(one, mix=mix), slots[attribute], rows)
     encoder = train_encoder(labelled, range(len(rows)), wanted, seed, schedule, progress)
     return replace(model, learned=learned, encoder=encoder), slots
+
+
+def build_accurate(products: Sequence[Product], model: Path | None = None) -> TaggerExtractor:
+    """The accurate tier as an extractor.
+
+    Args:
+        products: the catalogue; may be empty when a model is given.
+        model: folder of the model; when not given, the catalogue's own filled columns teach one, which takes minutes.
+
+    Raises:
+        StateError: the folder holds no model, or one without an encoder.
+        InputError: no model is given and no column is filled often enough to learn from.
+    """
+    tagger = TaggerModel.load(model) if model else taught_by_columns(products, train_accurate)
+    if tagger.encoder is None:
+        raise StateError(f"The tagger in {model} has no encoder.", "Train one with `clew extract train FILE --tier accurate --model DIR`.")
+    return tagger_of(build_rules(products).finder, tagger)
 
 
 def _labelled(prepared: Rows, absent: bool) -> Labelled:

@@ -132,6 +132,7 @@ _BUILT_IN = {
     "llm": ("extraction.llm", "build_llm"),
     "tagger": ("extraction.tag_pipeline", "build_tagger"),
     "trained": ("extraction.trained", "build_trained"),
+    "accurate": ("extraction.accurate", "build_accurate"),
     "hybrid": ("extraction.hybrid", "build_hybrid"),
 }
 # Extractor → module and class whose `save(folder)` and `load(folder)` keep what was learned.
@@ -139,8 +140,9 @@ _KEPT = {
     "rules": ("extraction.rules", "RulesExtractor"),
     "tagger": ("extraction.tag_pipeline", "TaggerExtractor"),
     "trained": ("extraction.tag_pipeline", "TaggerExtractor"),
+    "accurate": ("extraction.tag_pipeline", "TaggerExtractor"),
 }
-WITH_MODEL = frozenset({"tagger", "hybrid"})
+WITH_MODEL = frozenset({"tagger", "accurate", "hybrid"})
 _REGISTERED: dict[str, Builder] = {}
 
 

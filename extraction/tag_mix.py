@@ -46,7 +46,7 @@ def _odds(places: Sequence[Place], crf: Reading, encoder: Reading) -> NDArray[np
 
 
 def fit_mix(slots: Iterable[tuple[Reading, Reading, frozenset[Place]]], penalty: float = 3.0) -> Mix:
-    """Maximum likelihood with a Gaussian prior around the mean of the log odds (Newton's method).
+    """Maximum likelihood with a Gaussian prior around the mean of the log odds (Newton's method, no step longer than 1).
 
     Args:
         slots: what the CRFs and the encoder say about a held-out slot, and its right spans.
@@ -65,5 +65,7 @@ def fit_mix(slots: Iterable[tuple[Reading, Reading, frozenset[Place]]], penalty:
         p = 1 / (1 + np.exp(-(x @ weights)))
         slope = x.T @ (p - y) + penalty * (weights - _PRIOR)
         curve = (x * (p * (1 - p))[:, None]).T @ x + penalty * np.eye(3)
-        weights = weights - np.linalg.solve(curve, slope)
+        step = np.linalg.solve(curve, slope)
+        # Far steps overshoot where nearly all slots are right.
+        weights = weights - step / max(1.0, float(np.abs(step).max()))
     return Mix(*(round(float(w), 6) for w in weights))

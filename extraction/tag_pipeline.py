@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -141,8 +141,12 @@ class TaggerExtractor(PipelineExtractor):
             yield mentions_of(doc), doc.user_data[SLOTS]
 
 
-def taught_by_columns(products: Sequence[Product]) -> TaggerModel:
+def taught_by_columns(products: Sequence[Product], train: Callable[..., tuple[TaggerModel, Any]] = train_tagger) -> TaggerModel:
     """A model of a catalogue's own filled columns, for its rows where they are empty.
+
+    Args:
+        products: the catalogue.
+        train: what fits it (`train_tagger`, or `accurate.train_accurate`).
 
     Raises:
         InputError: no column is filled often enough.
@@ -150,7 +154,7 @@ def taught_by_columns(products: Sequence[Product]) -> TaggerModel:
     rows = rows_of_products(products)
     labelled = [i for i, row in enumerate(rows) if row.values]
     picked = sorted(generator(0, "rows of columns").permutation(labelled)[:LEARNED_ROWS].tolist())
-    return train_tagger([rows[i] for i in picked], about="the catalogue's columns", titles=products)[0]
+    return train([rows[i] for i in picked], about="the catalogue's columns", titles=products)[0]
 
 
 def build_tagger(products: Sequence[Product], model: Path | None = None) -> TaggerExtractor:

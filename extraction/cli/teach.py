@@ -25,18 +25,17 @@ def reader_of(
     Raises:
         UsageError: a model or a budget for an extractor that takes none.
     """
-    from extraction.base import build_extractor
+    from extraction.base import WITH_MODEL, build_extractor
     from kg.errors import UsageError
 
     name = name or ("tagger" if model else "rules")
-    if model and name not in ("tagger", "hybrid"):
-        raise UsageError(f"--model is of the extractors tagger and hybrid, not of {name}.", "Leave out --model or name one of these.")
+    if model and name not in WITH_MODEL:
+        said = f"--model is of the extractors {', '.join(sorted(WITH_MODEL))}, not of {name}."
+        raise UsageError(said, "Leave out --model or name one of these.")
     if budget and name not in ("llm", "hybrid"):
         raise UsageError(f"--llm-budget is of the extractors llm and hybrid, not of {name}.", "Add --extractor hybrid.")
-    if name == "tagger":
-        from extraction.tag_pipeline import build_tagger
-
-        return build_tagger(taught, model)
+    if model and name != "hybrid":
+        name = f"{name}:{model}"
     if name in ("llm", "hybrid"):
         from extraction.hybrid import build_hybrid
         from extraction.llm import build_llm
@@ -60,6 +59,13 @@ def _llm_config(session: Session) -> Any:
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder that the model goes to.")
+@click.option(
+    "--tier",
+    type=click.Choice(["tagger", "accurate"]),
+    default="tagger",
+    show_default=True,
+    help="CRFs alone (seconds), or with an encoder beside them (minutes).",
+)
 @click.option("--attribute", "attributes", multiple=True, help="Learn this attribute only, as the files name it.")
 @click.option(
     "--unlabelled",
@@ -83,6 +89,7 @@ def train(
     session: Session,
     files: tuple[Path, ...],
     model: Path,
+    tier: str,
     attributes: tuple[str, ...],
     unlabelled: str,
     gazetteer: bool,
@@ -96,6 +103,7 @@ def train(
     A gold file has `input` and `target_scores`; any other file is a catalogue, whose brand, material, color, size and quantity columns
     teach where they are filled.
     """
+    from extraction.accurate import train_accurate
     from extraction.bootstrap import asked_rows, corrected_rows, training_rows
     from extraction.tag_training import train_tagger
 
@@ -112,7 +120,8 @@ def train(
         llm = build_llm(products, _llm_config(session), progress=progress, attributes=attributes or DEFAULT_ATTRIBUTES)
         rows = asked_rows(rows, llm, bootstrap, seed)
     about = about or ", ".join(file.name for file in files)
-    made, _ = train_tagger(rows, attributes or None, about, seed, unlabelled == "absent", products, gazetteer, progress)
+    fit = train_accurate if tier == "accurate" else train_tagger
+    made, _ = fit(rows, attributes or None, about, seed, unlabelled == "absent", products, gazetteer, progress)
     made.save(model)
     size = sum(file.stat().st_size for file in model.iterdir())
     learned = {a: {"rows": one.rows, "values": one.values, "threshold": one.threshold} for a, one in made.learned.items()}

@@ -8,7 +8,7 @@ from extraction.base import Extractor, build_extractor, extractor_names
 from extraction.testing import PRODUCTS, ExtractorContract
 
 # Those that ask a language model or were trained run the kit beside it (tests/extraction/test_llm*.py, test_hybrid.py, test_tagger.py).
-NEEDS_A_MODEL = {"llm", "hybrid", "tagger", "trained"}
+NEEDS_A_MODEL = {"llm", "hybrid", "tagger", "trained", "accurate"}
 
 
 @pytest.fixture(scope="module")
