@@ -29,6 +29,35 @@ PRIVATE_BELOW = 5  # people; fewer are "others"
 MIN_CONFIDENCE = 0.5  # of a fact in a reason
 ALIKE = 0.5  # what a path is worth beside a stronger one of the same kind, and one that passes a product that the asker has
 
+# What every title has, so that sharing it says nothing; single words, as the index has them.
+COMMON = frozenset(
+    [
+        *(
+            "a",
+            "an",
+            "and",
+            "as",
+            "at",
+            "by",
+            "for",
+            "from",
+            "in",
+            "is",
+            "it",
+            "of",
+            "on",
+            "or",
+            "the",
+            "this",
+            "to",
+            "up",
+            "with",
+            "your",
+            "you",
+        ),
+        *("amazon", "com", "count", "ct", "each", "inch", "inches", "new", "pack", "packs", "pc", "pcs", "piece", "pieces", "set", "size"),
+    ]
+)
 _WORDED = (Rel.SIMILAR_TEXT, Rel.MATCHES)
 People = Callable[[], int | None]
 
@@ -89,7 +118,7 @@ class Explainer:
             lang: language of the sentences.
             people: how many people have the candidate, asked only for a reason that is no path; None to keep it to oneself.
         """
-        wording = Wording(lang, asker.voice, self.brand_of)
+        wording = Wording(lang, asker.voice, self.brand_of, self.has(asker))
         groups = self.shown(parts, asker, limit)
         if not all_paths:
             return self._explanation(groups, [path.contribution for path in parts.paths], _rest_of(parts), asker, wording, people)
@@ -111,7 +140,7 @@ class Explainer:
             lang: language of the sentences.
             people: how many people have a product, by item row; as in `explain`.
         """
-        wording = Wording(lang, asker.voice, self.brand_of)
+        wording = Wording(lang, asker.voice, self.brand_of, self.has(asker))
         columns = Columns.of_ledger(ledger)
         found = merged(columns, len(ledger.item_rows), self._believed(columns), _detours(columns, asker))
         order = np.argsort(columns.slot, kind="stable")
@@ -138,6 +167,10 @@ class Explainer:
         score = math.fsum((*values, rest.text, rest.popularity, rest.latent, rest.baseline))
         rest = replace(rest, other_paths=math.fsum((*values, *(-group.contribution for group in groups))))
         return Explanation(score, paths, rest, wording.reason(paths, rest, score, people))
+
+    def has(self, asker: Asker) -> Callable[[str], bool]:
+        """Whether an asker has the product of a key."""
+        return lambda key: self._snapshot.items.find(key) in asker.events
 
     def _worded(self, path: Path, wording: Wording) -> Path:
         return replace(path, reason=wording.path(path))
@@ -210,13 +243,17 @@ class Explainer:
         return Also(node, member.contribution, between)
 
     def _readable(self, words: tuple[str, ...], from_row: int | None, hop: Hop, asker: Asker) -> tuple[str, ...]:
-        """Words without the pairs that no reader finds: "base water" of "Base, Water Resist" is none, "can opener" is one."""
-        if not any(" " in word for word in words) or hop.kind != "item":
-            return words
+        """Words that tell a reader something.
+
+        Not a pair that no reader finds ("base water" of "Base, Water Resist" is none, "can opener" is one), nor what every title has
+        ("and", "for"): a likeness that nothing else carries is told without words.
+        """
         left = self._product(from_row).name if from_row is not None else asker.start.name if asker.start is not None else ""
-        texts = [" ".join(text.casefold().split()) for text in (left, self._product(hop.row).name)]
-        whole = tuple(word for word in words if " " not in word or all(word in text for text in texts))
-        return whole or words
+        texts = [" ".join(text.casefold().split()) for text in (left, self._product(hop.row).name)] if hop.kind == "item" else []
+        whole = [word for word in words if " " not in word or all(word in text for text in texts)] or words
+        bare = [" ".join(part for part in word.split() if part not in COMMON) for word in whole]
+        told = tuple(dict.fromkeys(word for word in bare if word))
+        return told or (words if hop.edge == Rel.MATCHES else ())
 
     def _edge(self, from_row: int | None, hop: Hop, words: tuple[str, ...]) -> Edge:
         if hop.edge in _WORDED:

@@ -40,6 +40,7 @@ class Phrases:
     them: str
     one_of_them: str
     latter: str
+    had: Mapping[str, str]
     this: str
     after_opening: str
     and_then: str
@@ -115,6 +116,7 @@ ENGLISH = Phrases(
     them="them",
     one_of_them="one of them",
     latter="the latter",
+    had={"you": ", which you have too", "they": ", which they have too"},
     this="this",
     after_opening="; ",
     and_then=", and ",
@@ -188,6 +190,7 @@ CHINESE = Phrases(
     them="它们",
     one_of_them="其中一件",
     latter="后者",
+    had={"you": "（您也有）", "they": "（这位顾客也有）"},
     this="这件商品",
     after_opening="；",
     and_then="，而且",

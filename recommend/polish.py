@@ -97,7 +97,7 @@ def masked(explanation: Explanation, wording: Wording) -> Masked | None:
         explanation: of one score.
         wording: that its reason was made by.
     """
-    masking = _Masking(wording.lang, wording.voice, wording.brand_of)
+    masking = _Masking(wording.lang, wording.voice, wording.brand_of, wording.has)
     paths = tuple(replace(path, reason="") for path in explanation.paths)
     text = masking.reason(paths, explanation.rest, explanation.score)
     # Names are noted in the order in which they were made, which need not be that of the sentence.
@@ -193,19 +193,19 @@ class Polisher:
         return text.strip() if isinstance(text, str) and says_the_same(text, template, self._lang) else None
 
 
-def polish(answer: Answer, polisher: Polisher, brand_of: Callable[[str], str | None]) -> Answer:
+def polish(answer: Answer, polisher: Polisher, brand_of: Callable[[str], str | None], has: Callable[[str], bool]) -> Answer:
     """An answer with the reasons that the model put more fluently; a note says how many.
 
     Args:
         answer: of a recommender.
         polisher: for its language.
-        brand_of: name of a product's brand by key, as the reasons name it.
+        brand_of, has: as the wording of the reasons had them.
 
     Raises:
         EngineError: the model cannot be reached at all.
     """
     voices: dict[str, Voice] = {"user_key": "you", "history": "session", "item_key": "item", "text": "text"}
-    wording = Wording(answer.request.lang, voices[answer.request.question], brand_of)
+    wording = Wording(answer.request.lang, voices[answer.request.question], brand_of, has)
     items: list[Recommendation] = []
     taken = 0
     for item in answer.items:

@@ -190,7 +190,8 @@ class Recommender:
         """An answer whose reasons a language model put more fluently, where that claims nothing else (see `recommend.polish`)."""
         from recommend.polish import Polisher, polish
 
-        return polish(answer, Polisher(model, answer.request.lang), self._explainer.brand_of)
+        has = self._explainer.has(question(answer.request, self.scorer).asker)
+        return polish(answer, Polisher(model, answer.request.lang), self._explainer.brand_of, has)
 
     def explain(self, item: str, *, user: str | None = None, history: Iterable[str] | None = None, **settings: Any) -> Answer:
         """Every part of one score; the answer has one item, with its rank among what may be recommended.

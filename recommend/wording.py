@@ -71,9 +71,14 @@ def entity_words(name: str, label: str = "") -> str:
     """An entity's name in a sentence: `INPUT_MOUSE` reads "input mouse", and so does a category in capitals; the rest stands as it is."""
     clean = shown(name)
     if label == Label.PRICE_BAND:
-        return _CODE.sub(lambda found: found.group().replace("_", " ").lower(), clean)
+        return _CODE.sub(lambda found: found.group().replace("_", " ").lower(), clean.removeprefix("All "))
     code = "_" in clean or (label == Label.CATEGORY and len(clean) > 3)
     return clean.replace("_", " ").lower() if code and _SNAKE.match(clean) else clean
+
+
+def _anchor(path: Path) -> tuple[str, str, str]:
+    """What a path rests on at its end: the node before the product and the edge from it; two of the same say the same twice."""
+    return path.nodes[-2].label, path.nodes[-2].key, path.edges[-1].relation
 
 
 def relation_words(relation: str) -> str:
@@ -89,11 +94,13 @@ class Wording:
         lang: "en" or "zh".
         voice: who asks: a person ("you"), a shop about a person ("they"), a session, someone with a product or with words.
         brand_of: name of a product's brand by key, None where it has none.
+        has: whether the asker has the product of a key, which is said of one that a path passes.
     """
 
     lang: str
     voice: Voice
     brand_of: Callable[[str], str | None] = lambda key: None
+    has: Callable[[str], bool] = lambda key: False
 
     @property
     def _say(self) -> Phrases:
@@ -121,10 +128,11 @@ class Wording:
             first = self._sentence(self._say.mainly, self._clauses(told[0], self._say.mainly_then))
         else:
             first = told[0].reason or self.path(told[0])
-        if len(told) > 1 and share[1] >= ALSO:
-            gap = "" if self.lang == "zh" else " "
-            return first + gap + self._sentence(self._say.also, self._clauses(told[1], self._say.after_opening))
-        return first
+        more = [path for path, part in zip(told[1:], share[1:], strict=True) if part >= ALSO and _anchor(path) != _anchor(told[0])]
+        if not more:
+            return first
+        gap = "" if self.lang == "zh" else " "
+        return first + gap + self._sentence(self._say.also, self._clauses(more[0], self._say.after_opening))
 
     def _without_path(self, rest: Rest, people: Callable[[], int | None] | None) -> str:
         parts = {"other_paths": rest.other_paths, "text": rest.text, "popularity": rest.popularity, "latent": rest.latent}
@@ -156,9 +164,11 @@ class Wording:
         return self._say.comma.join(names[:-1]) + self._say.and_word + names[-1]
 
     def _starts(self, path: Path, first: Node) -> str:
-        names = [self._name(first), *(self._name(other.node) for other in path.also[: path.told])]
-        if len(names) > 3:
-            names = [*names[:2], self._say.more.format(n=len(names) - 2)]
+        names = list(dict.fromkeys([self._name(first), *(self._name(other.node) for other in path.also[: path.told])]))
+        # What was only bought by the same people is not what the sentence is about: one of many stands for all.
+        most, kept = (2, 1) if any(edge.relation == Rel.CO_BOUGHT for edge in path.edges) else (3, 2)
+        if len(names) > most:
+            names = [*names[:kept], self._say.more.format(n=len(names) - kept)]
         return self._listed(names)
 
     def _clauses(self, path: Path, separator: str) -> str:
@@ -192,7 +202,7 @@ class Wording:
             end = at + 1
             while end < len(edges) and nodes[end].label not in (Label.PRODUCT, Label.QUERY):
                 end += 1
-            y = self._say.this if end == len(nodes) - 1 else self._name(nodes[end])
+            y = self._say.this if end == len(nodes) - 1 else self._passed(nodes[end])
             if end == at + 1:
                 told.append(self._link(x, y, edges[at]))
             else:
@@ -200,6 +210,11 @@ class Wording:
             # The product that was named last is "the latter": "it" would be the first one.
             x, at = self._say.latter, end
         return told
+
+    def _passed(self, node: Node) -> str:
+        """A product on the way, with a word where the asker has it."""
+        had = self._say.had["they" if self.voice == "they" else "you"] if self.has(node.key) else ""
+        return self._name(node) + had
 
     def _fact(self, x: str, y: str, nodes: Sequence[Node], edges: Sequence[Edge], opened: bool) -> str:
         last, entity = edges[-1], nodes[-2]

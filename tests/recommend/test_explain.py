@@ -123,6 +123,11 @@ def test_ways_that_differ_in_the_middle_are_counted_and_not_named() -> None:
     assert path.to_dict()["also"][0]["via"] == [{"label": "Product", "key": "d", "name": TITLES["d"]}]
     assert detour.nodes[2].key == "b"  # a product that the person has: not told in one breath with the others
     assert path.reason.endswith("(and in one more way like it).")
+    assert f"others who bought it also bought {TITLES['b']}, which you have too, and this" in detour.reason
+    # A second sentence that rests on the same likeness would say it twice.
+    told = Explainer(GRAPH).explain(parts(alike(0.6, "b", ("lego",)), through("b", 0.4)), PERSON)
+    assert len(told.paths) == 2
+    assert "Also" not in told.reason
 
 
 def test_a_likeness_names_only_products_that_share_its_words() -> None:
@@ -260,3 +265,31 @@ def test_word_pairs_that_no_reader_finds_are_left_out() -> None:
     assert path.edges[-1].words == ("lego",)
     (path,) = Explainer(GRAPH).explain(parts(alike(0.5, "a", ("city forest",))), PERSON).paths
     assert path.edges[-1].words == ("city forest",)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("and",), ()),
+        (("for kids", "pack of", "lego"), ("kids", "lego")),
+        (("lego", "lego set"), ("lego",)),
+    ],
+)
+def test_words_that_every_title_has_say_nothing(words: tuple[str, ...], told: tuple[str, ...]) -> None:
+    titles = {"a": "LEGO set for kids, pack of 2", "b": "A LEGO set for kids and a pack of cards"}
+    graph = snapshot_of(titles, [], [("u", "a", 1)])
+    (path,) = (
+        Explainer(graph)
+        .explain(
+            Parts(
+                (PathPart("similar", Rel.SIMILAR_TEXT, 0.5, 0, (Hop(Rel.SIMILAR_TEXT, "out", "item", 1, words, derived=True),)),),
+                0.0,
+                0.0,
+                0.0,
+                0.0,
+            ),
+            PERSON,
+        )
+        .paths
+    )
+    assert path.edges[-1].words == told

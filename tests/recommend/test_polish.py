@@ -219,4 +219,4 @@ def test_an_answer_says_how_many_reasons_were_taken(toy, monkeypatch: pytest.Mon
     with serving(error(401, "no")) as server:
         model = EndpointModel(LlmConfig(base_url=server.url, model="m", timeout=5.0, attempts=1))
         with pytest.raises(EngineError):
-            polish(answer, Polisher(model, "en"), lambda key: None)
+            polish(answer, Polisher(model, "en"), lambda key: None, lambda key: False)
