@@ -19,6 +19,7 @@ from recommend.arrays import Arrays, entries, mostly, pack, transposed, weighted
 from recommend.parts import Hop
 from recommend.views.base import EMPTY, NEW_ROW, Candidate, RawPath, Rows, SparseVector, Values
 
+_DENSE = 8192  # products up to which a dense products × products matrix may be held: 256 MB
 _SHORT = {str(relation): name for name, relation in ATTRIBUTE_RELATIONS.items()}
 
 
@@ -90,7 +91,18 @@ class FactView:
 
     def block(self, profiles: sp.csr_array) -> NDArray[np.float32]:
         """Many profiles at once."""
+        if self._pairs is not None:
+            return np.asarray(profiles @ self._pairs, np.float32)
         return np.asarray((profiles @ self.factor @ self.members).toarray(), np.float32)
+
+    @cached_property
+    def _pairs(self) -> NDArray[np.float32] | None:
+        """D itself, float32 [n_items, n_items], of a small catalogue in which walking it costs more (films: 44 pages of Wikipedia each)."""
+        n_items = self.factor.shape[0]
+        steps = float((np.bincount(self.factor.indices).astype(np.float64) ** 2).sum())
+        if n_items > _DENSE or steps < n_items**2 / 8:
+            return None
+        return np.asarray((self.factor @ self.members).toarray(), np.float32)
 
     def entities_of(self, candidate: Candidate) -> SparseVector:
         """Entity rows and weights Â of a candidate."""

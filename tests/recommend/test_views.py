@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from recommend.texts import snapshot_texts
 from recommend.views.base import NEW_ROW, Candidate, LatentView
 from recommend.views.build import Likeness, build_views, kind_of, views_of_arrays, views_to_arrays
 from recommend.views.co_bought import CoBoughtView, co_bought
-from recommend.views.facts import entity_idf, view_name, weighted_facts
+from recommend.views.facts import FactView, entity_idf, view_name, weighted_facts
 from recommend.views.links import link_matrix
 from recommend.views.similar import likeness, near_of, nearest
 from recommend.views.transitions import DECAY, WINDOW, in_order, transitions
@@ -93,6 +94,17 @@ def test_facts_are_weighted_by_rarity_and_scaled_to_one():
     assert idf[wool] == pytest.approx(np.log(6 / 3)) and idf[silk] == pytest.approx(np.log(6 / 2))
     assert weighted[0, wool] == 1 and weighted[1, silk] > weighted[1, wool]
     assert np.linalg.norm(weighted[1]) == pytest.approx(1)
+
+
+def test_many_profiles_at_once_are_each_by_itself_dense_or_not(monkeypatch):
+    snapshot = shop([(0, 0, 0)])
+    profiles = sp.csr_array(np.array([[1, 0.5, 0, 0, 0], [0, 0, 0, 0, 2]], np.float32))
+    for limit in (0, 100):
+        monkeypatch.setattr("recommend.views.facts._DENSE", limit)
+        view = FactView.build(snapshot, "MADE_OF")
+        assert (view._pairs is None) == (limit == 0)
+        for row, found in zip(profiles.toarray(), view.block(profiles), strict=True):
+            assert found == pytest.approx(view.scores(np.arange(5, dtype=np.int32), row.astype(np.float64)), abs=1e-6)
 
 
 def test_an_entity_of_every_product_tells_nothing():
