@@ -220,6 +220,7 @@ def card(models: Path, name: str | None = None) -> dict[str, Any]:
     manifest = _manifest(models / chosen)
     config, alike = manifest["config"], manifest["report"].get("likeness", {"pairs": "all", "recall": 1.0})
     return {
+        "schema_version": 1,
         "name": chosen,
         "digest": manifest["digest"],
         "graph": manifest["snapshot_digest"],

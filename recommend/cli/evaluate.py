@@ -53,7 +53,8 @@ def evaluate(
             session.emit(document, lambda: reasons_table(document))
             return
         documents = compare(benchmark, chosen, training, seed, progress)
-    session.emit(documents[0] if len(documents) == 1 else {"name": benchmark.name, "rankers": documents}, lambda: table(documents))
+    document = documents[0] if len(documents) == 1 else {"name": benchmark.name, "rankers": documents}
+    session.emit({"schema_version": 1, **document}, lambda: table(documents))
 
 
 def reasons_table(document: dict[str, Any]) -> str:

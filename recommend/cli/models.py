@@ -23,7 +23,7 @@ def list_models(session: Session) -> None:
     from recommend.bundle import bundles
 
     found = bundles(Workspace(session.workspace).open().models)
-    document = {"models": [bundle.to_dict() for bundle in found]}
+    document = {"schema_version": 1, "models": [bundle.to_dict() for bundle in found]}
     session.emit(
         document,
         lambda: (
@@ -84,7 +84,7 @@ def use(session: Session, name: str | None, back: bool) -> None:
     workspace = Workspace(session.workspace).open()
     with workspace.lock():
         chosen = undo(workspace.models) if name is None else choose(workspace.models, name)
-    session.emit({"current": chosen}, lambda: f"{chosen} answers now; clew models use --undo goes back.")
+    session.emit({"schema_version": 1, "current": chosen}, lambda: f"{chosen} answers now; clew models use --undo goes back.")
 
 
 @models.command()
@@ -98,4 +98,6 @@ def prune(session: Session, keep: int) -> None:
     workspace = Workspace(session.workspace).open()
     with workspace.lock():
         gone = delete(workspace.models, keep)
-    session.emit({"deleted": gone}, lambda: f"Deleted {len(gone)}: {', '.join(gone)}." if gone else "Nothing to delete.")
+    session.emit(
+        {"schema_version": 1, "deleted": gone}, lambda: f"Deleted {len(gone)}: {', '.join(gone)}." if gone else "Nothing to delete."
+    )

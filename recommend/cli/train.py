@@ -51,11 +51,11 @@ def train(
     progress = session.progress()
     progress.note(f"Training takes about {expected.seconds:.0f} s and {expected.mb:.0f} MB.")
     if only_estimate:
-        session.emit({"estimate": expected.to_dict()}, lambda: "")
+        session.emit({"schema_version": 1, "estimate": expected.to_dict()}, lambda: "")
         return
     tuned = None if trials is None else tune(workspace, config, trials, minutes, progress)
     made = fit(workspace, config, progress)
-    document = {**describe(made), "estimate": expected.to_dict()}
+    document = {"schema_version": 1, **describe(made), "estimate": expected.to_dict()}
     session.emit(document if tuned is None else {**document, "tuned": tuned.to_dict()}, lambda: _tuned(tuned) + _text(made))
 
 

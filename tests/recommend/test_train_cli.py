@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
 from recommend.cli import cli
+from recommend.schema import schema
 
 ITEMS = "item,title,brand\n" + "".join(f"p{n},{'red' if n % 2 else 'blue'} {'hat' if n % 3 else 'lamp'},b{n % 4}\n" for n in range(24))
 TRAIN = "user,item,pos\n" + "".join(f"u{u},p{(u * 2 + 4 * n) % 20},{n}\n" for u in range(15) for n in range(4))
@@ -29,6 +31,12 @@ candidates = "unseen"
 """
 
 
+def fits(name: str, document: dict) -> dict:
+    """The document, if it fits its published schema."""
+    Draft202012Validator(schema(name)).validate(document)
+    return document
+
+
 def run(*arguments: str, code: int = 0):
     result = CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
     assert result.exit_code == code, result.output
@@ -44,7 +52,7 @@ def protocol(tmp_path_factory) -> Path:
 
 
 def test_one_ranker(protocol):
-    document = json.loads(run("evaluate", str(protocol), "--ranker", "text-knn", "--json", "-q").stdout)
+    document = fits("evaluate", json.loads(run("evaluate", str(protocol), "--ranker", "text-knn", "--json", "-q").stdout))
     assert document["model"] == "text-knn" and document["tests"]["cold"]["users"] == 15
     assert 0 <= document["tests"]["cold"]["ndcg@3"] <= 1
 
@@ -52,7 +60,8 @@ def test_one_ranker(protocol):
 def test_several_rankers_are_compared_in_pairs(protocol):
     shown = run("evaluate", str(protocol), "--ranker", "popularity,attributes", "-q").stdout
     assert "attributes − popularity, cold:" in shown
-    document = json.loads(run("evaluate", str(protocol), "--ranker", "popularity,attributes", "--json", "-q").stdout)
+    asked = ("evaluate", str(protocol), "--ranker", "popularity,attributes", "--json", "-q")
+    document = fits("evaluate", json.loads(run(*asked).stdout))
     assert set(document["rankers"][0]["against"]["cold"]) == {"difference", "low", "high"}
 
 
@@ -84,17 +93,18 @@ def own_workspace(small_shop, tmp_path_factory) -> Path:
 
 def test_train_list_use_undo_prune(own_workspace):
     where = ("-w", str(own_workspace))
-    assert "seconds" in json.loads(run("train", "--estimate", "--json", "-q", *where).stdout)["estimate"]
-    made = json.loads(run("train", "--without", "gnn", "--text-encoder", "words", "--json", "-q", *where).stdout)
+    assert "seconds" in fits("train", json.loads(run("train", "--estimate", "--json", "-q", *where).stdout))["estimate"]
+    made = fits("train", json.loads(run("train", "--without", "gnn", "--text-encoder", "words", "--json", "-q", *where).stdout))
     assert made["model"].startswith("sha256:") and made["report"]["branches"]
-    listed = json.loads(run("models", "list", "--json", *where).stdout)["models"]
+    listed = fits("models-list", json.loads(run("models", "list", "--json", *where).stdout))["models"]
     assert [one["digest"] for one in listed if one["current"]] == [made["model"]]
     assert "* " in run("models", "list", *where).stdout
     other = next(one["name"] for one in listed if not one["current"])
-    assert json.loads(run("models", "use", other, "--json", *where).stdout) == {"current": other}
+    assert fits("models-use", json.loads(run("models", "use", other, "--json", *where).stdout))["current"] == other
     assert json.loads(run("models", "use", "--undo", "--json", *where).stdout)["current"] == made["model"][7:23]
     assert "Name one model" in run("models", "use", *where, code=2).output
-    assert json.loads(run("models", "prune", "--keep", "0", "--json", *where).stdout)["deleted"] == [other]
+    fits("models-show", json.loads(run("models", "show", "--json", *where).stdout))
+    assert fits("models-prune", json.loads(run("models", "prune", "--keep", "0", "--json", *where).stdout))["deleted"] == [other]
     assert "Nothing to delete" in run("models", "prune", *where).stdout
 
 

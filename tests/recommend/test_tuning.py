@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
 from kg.config import FitSettings, TrainConfig
 from kg.errors import StateError
 from kg.workspace import Workspace
 from recommend.cli import cli
+from recommend.schema import schema
 from recommend.tuning import SPACE, names_of, search, tuned_file, tuned_settings
 
 CONFIG = TrainConfig(seed=3)
@@ -126,7 +128,9 @@ def own_shop(small_shop, tmp_path) -> Path:
 def test_tune_train_and_show(own_shop):
     """The small shop: two trials, kept, taken by the same training and the next, shown on the model's card."""
     words = ("--without", "gnn,ease", "--text-encoder", "words", "-w", str(own_shop), "-q")
-    tuned = json.loads(clew("train", "--tune", "2", *words, "--json").stdout)["tuned"]
+    document = json.loads(clew("train", "--tune", "2", *words, "--json").stdout)
+    Draft202012Validator(schema("train")).validate(document)
+    tuned = document["tuned"]
     assert tuned["trials"] == 2 and tuned["complete"] and tuned["ndcg@20"] >= tuned["ndcg@20_before"]
     card = json.loads(clew("models", "show", "-w", str(own_shop), "--json").stdout)
     assert card["settings"]["shrink"] == tuned["settings"]["shrink"] and card["current"]
