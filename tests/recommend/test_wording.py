@@ -25,6 +25,7 @@ TRACTOR = Node(Label.PRODUCT, "p1", "LEGO City Forest Tractor 60181 Building Kit
 CAR = Node(Label.PRODUCT, "p2", "LEGO Creator Sports Car")
 TRAIN = Node(Label.PRODUCT, "p3", "Wooden Train Set, 52 Pieces with Bridge, Crossing and Station, Fits All Major Brands, by BRIO")
 THIS = Node(Label.PRODUCT, "p9", "LEGO Friends Heartlake Cafe")
+OWNED = Node(Label.PRODUCT, "p8", "LEGO City Police Car")
 SOCKS = Node(Label.PRODUCT, "p4", "纯棉透气防臭运动短袜男女同款夏季薄款六双装精美礼盒包装送礼佳品")
 BRANDS = {"p1": "LEGO", "p2": "LEGO", "p3": "BRIO"}
 
@@ -142,17 +143,53 @@ CASES: list[tuple[str, Voice, list[Path]]] = [
         "you",
         [path(0.3, (USER, Node(Label.PRODUCT, "p7", "\x1b[31mRed[/b] <b>cup</b>\n\u202egnp"), THIS), bought(), link(Rel.CO_BOUGHT, 14))],
     ),
+    (
+        "on the way something that the shopper has",
+        "you",
+        [path(0.3, (USER, TRAIN, OWNED, THIS), bought(), link(Rel.CO_BOUGHT, 7), link(Rel.SIMILAR_TEXT, words=("city",)))],
+    ),
+    (
+        "a new product, for a shop: on the way something that the person has",
+        "they",
+        [path(0.3, (USER, TRAIN, OWNED, THIS), bought(), link(Rel.CO_BOUGHT, "others"), link(Rel.SIMILAR_TEXT, words=("city", "kids")))],
+    ),
+    (
+        "a second reason that rests on the same likeness is not told",
+        "you",
+        [
+            path(0.3, (USER, OWNED, THIS), bought(), link(Rel.SIMILAR_TEXT, words=("city",))),
+            path(0.3, (USER, TRAIN, OWNED, THIS), bought(), link(Rel.CO_BOUGHT, 7), link(Rel.SIMILAR_TEXT, words=("city",))),
+        ],
+    ),
+    (
+        "products of one short name are named once, many bought by the same people are counted",
+        "you",
+        [path(0.3, (USER, CAR, THIS), bought(), link(Rel.CO_BOUGHT, 14), also=(Also(replace(CAR, key="p22"), 0.2), *MANY))],
+    ),
     ("nothing but popularity", "you", []),
+    ("popularity, and too few people to count", "you", []),
+    ("nothing but small links", "you", []),
+    ("nothing that anybody can name", "you", []),
+    ("a text close to the question", "text", []),
+    ("nothing known", "you", []),
 ]
-RESTS = {"nothing but popularity": Rest(0, 0, 1.0, 0, 0.0)}
+RESTS = {
+    "nothing but popularity": Rest(0, 0, 1.0, 0, 0.0),
+    "popularity, and too few people to count": Rest(0, 0, 1.0, 0, 0.0),
+    "nothing but small links": Rest(1.0, 0, 0, 0.1, 0.0),
+    "nothing that anybody can name": Rest(0.1, 0, 0, 1.0, 0.0),
+    "a text close to the question": Rest(0, 1.0, 0, 0, 0.0),
+    "nothing known": Rest(0, 0, 0, 0, 1.0),
+}
 
 
 def told() -> Iterator[str]:
     for name, voice, paths in CASES:
         yield f"# {name}"
         for lang in ("en", "zh"):
-            wording = Wording(lang, voice, BRANDS.get)
-            yield wording.reason(paths, RESTS.get(name, Rest(0, 0, 0, 0, 0.1)), 1.1, lambda: 37)
+            wording = Wording(lang, voice, BRANDS.get, {OWNED.key}.__contains__)
+            people = None if "too few" in name else 37
+            yield wording.reason(paths, RESTS.get(name, Rest(0, 0, 0, 0, 0.1)), 1.1, lambda count=people: count)
         yield ""
 
 
