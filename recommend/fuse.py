@@ -33,7 +33,7 @@ _BLOCK = 256
 _PULL = 1e-4  # towards weights of 0, in the softmax
 
 # Where the search starts (the study on Beauty, design/model.md), and the unit of a view that starts at 0.
-START_SEEN = {"gnn": 10.0, "ease": 60.0, "co_bought": 30.0, "co_bought_similar": 28.0, "similar": 4.2}
+START_SEEN = {"gnn": 10.0, "ease": 60.0, "next_bought": 60.0, "co_bought": 30.0, "co_bought_similar": 28.0, "similar": 4.2}
 START_UNSEEN = {"gnn": 10.0, "co_bought_similar": 160.0, "similar": 12.0, "similar_wide": 0.7}
 WORDS_ALONE = {"similar": 4.0, "similar_wide": 4.0}
 UNITS = {

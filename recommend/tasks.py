@@ -111,7 +111,8 @@ def load_benchmark(protocol: Protocol, progress: Progress = SILENT) -> Benchmark
     texts = [product_text(by_key[key], protocol.text) for key in snapshot.items]
     maker = _TaskMaker(snapshot, reader, later)
     valid = tuple(maker.task(part, None) for part in protocol.valid)
-    test = tuple(maker.task(part, later) for part in protocol.test)
+    further = tuple(part.model_copy(update={"metrics": tuple(dict.fromkeys((*part.metrics, *protocol.metrics)))}) for part in protocol.test)
+    test = tuple(maker.task(part, later) for part in further)
     return Benchmark(protocol.name, snapshot, texts, valid, test, protocol.k, len(facts))
 
 

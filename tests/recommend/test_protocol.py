@@ -63,6 +63,7 @@ def test_train_alone_is_the_graph_and_test_its_targets(folder):
 def test_a_product_without_a_title_counts_and_goes_by_its_key(folder):
     benchmark = load(folder, HEAD + TEST)
     assert benchmark.snapshot.title(0) == "7" and benchmark.texts[0] == "bolt" and benchmark.texts[1] == "red hat acme"
+    assert load(folder, HEAD.replace("k = [2]", 'k = [2]\nmetrics = ["ndcg_pub@1"]') + TEST).test[0].metrics == ("ndcg_pub@1",)
     titles = load(folder, HEAD.replace("k = [2]", "k = [2]\ntext = []") + TEST)
     assert titles.texts[:2] == ["", "red hat"]
 
