@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
+from kg.chunks import Chunk
 from kg.config import CatalogueColumns, CatalogueSource, SourceFile
 from kg.errors import InputError
 from kg.mapping import catalogue_columns
@@ -16,7 +17,6 @@ from kg.model import Price, Product
 from kg.ontology import product_properties, stated_columns
 from kg.own_ontology import property_value
 from kg.progress import SILENT, Progress
-from kg.readers import Chunk
 from kg.rejects import Rejects
 from kg.sources import Unseen, source_chunks
 from kg.values import RowError, is_visible, key_of, text_of

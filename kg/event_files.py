@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kg.chunks import Chunk
 from kg.config import EventColumns, EventsSource, SourceFile
 from kg.dates import Dates, is_open_to_reading, order_of_days
 from kg.errors import InputError
 from kg.mapping import event_columns
 from kg.ontology import EVENT_RELATIONS
 from kg.progress import SILENT, Progress
-from kg.readers import Chunk, read_chunks
+from kg.readers import read_chunks
 from kg.rejects import Rejects
 from kg.sources import Unseen, source_chunks
 from kg.values import key_array, text_array, text_list

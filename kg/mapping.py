@@ -8,9 +8,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from kg.chunks import Chunk
 from kg.config import CatalogueColumns, EventColumns, Section, TripleColumns
 from kg.errors import InputError
-from kg.readers import Chunk
 from kg.sources import need_column
 from kg.values import RowError, text_of
 

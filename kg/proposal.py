@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from kg.catalogue import PriceParser, read_catalogue
+from kg.chunks import ColumnChunk
 from kg.config import CatalogueColumns, CatalogueSource, EventColumns, EventsSource
 from kg.errors import InputError
 from kg.event_files import first_events
 from kg.mapping import guess_catalogue, guess_events, looks_like_keys, required
-from kg.readers import ColumnChunk, read_chunks, sample
+from kg.readers import read_chunks, sample
 from kg.rejects import Rejects
 from kg.values import text_list
 

@@ -1,7 +1,7 @@
 """Files of rows, whatever their format: CSV, TSV, JSON lines, JSON, Parquet, each also `.gz` or `.zst`; `-` is standard input.
 
-Rows come in chunks, so that a million of them never lie in memory at once (a `.json` array and a compressed Parquet file
-are the exceptions: they cannot be read in pieces). A row that cannot be read is set aside with its line; a file that
+Rows come in chunks, so that a million of them never lie in memory at once (a compressed Parquet file is the exception: it cannot
+be read in pieces). A row that cannot be read is set aside with its line; a file that
 cannot be read at all raises.
 """
 
@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import io
 import sys
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from kg.chunks import Chunk, ColumnChunk, refuse_twice
 from kg.errors import InputError
+from kg.json_files import json_chunks, jsonl_chunks
 from kg.rejects import Rejects
+from kg.text_files import csv_chunks, csv_header
 
 STDIN = "-"
 FORMATS = {
@@ -43,130 +45,6 @@ _MAGIC = {
     b"%PDF": "a PDF",
 }
 _CHUNK_ROWS = {"parquet": 65_536, "csv": 16_384, "jsonl": 8_192}
-
-
-class Chunk:
-    """Some rows of one file.
-
-    Args:
-        file: the file, as it was named.
-        lines: line of each row (text, from 1 with the header) or its number (Parquet, from 1).
-    """
-
-    def __init__(self, file: str, lines: Sequence[int]) -> None:
-        self.file = file
-        self.lines = lines
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    def names(self) -> list[str]:
-        """Names of the columns; of JSON, of those that these rows have."""
-        raise NotImplementedError
-
-    def column(self, name: str) -> Sequence[Any]:
-        """Values of a column as Python has them; None where a row has none, or where there is no such column."""
-        raise NotImplementedError
-
-    def arrow(self, name: str) -> pa.Array | None:
-        """The column as an Arrow array, where the file has types; None for text formats."""
-        return None
-
-    def row(self, place: int) -> Mapping[str, Any]:
-        """One row, whole."""
-        raise NotImplementedError
-
-    def take(self, places: Sequence[int]) -> Chunk:
-        """The rows at these places."""
-        raise NotImplementedError
-
-    def adding(self, columns: Mapping[str, Sequence[Any]]) -> Chunk:
-        """The same rows with further columns."""
-        raise NotImplementedError
-
-
-class RowChunk(Chunk):
-    """Rows that are mappings (JSON)."""
-
-    def __init__(self, file: str, lines: Sequence[int], rows: Sequence[Mapping[str, Any]]) -> None:
-        super().__init__(file, lines)
-        self.rows = rows
-
-    def names(self) -> list[str]:
-        """Names that these rows have."""
-        return list(dict.fromkeys(name for row in self.rows for name in row))
-
-    def column(self, name: str) -> Sequence[Any]:
-        """Values of a column."""
-        return [row.get(name) for row in self.rows]
-
-    def row(self, place: int) -> Mapping[str, Any]:
-        """One row, whole."""
-        return self.rows[place]
-
-    def take(self, places: Sequence[int]) -> RowChunk:
-        """The rows at these places."""
-        return RowChunk(self.file, [self.lines[place] for place in places], [self.rows[place] for place in places])
-
-    def adding(self, columns: Mapping[str, Sequence[Any]]) -> RowChunk:
-        """The same rows with further columns."""
-        added = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-        return RowChunk(self.file, self.lines, [{**row, **more} for row, more in zip(self.rows, added, strict=True)])
-
-
-class ColumnChunk(Chunk):
-    """Rows that are columns of text (CSV) or of Arrow types (Parquet)."""
-
-    def __init__(self, file: str, lines: Sequence[int], columns: Mapping[str, Sequence[Any] | pa.Array]) -> None:
-        super().__init__(file, lines)
-        self.columns = columns
-
-    def names(self) -> list[str]:
-        """Names of the columns."""
-        return list(self.columns)
-
-    def column(self, name: str) -> Sequence[Any]:
-        """Values of a column."""
-        values = self.columns.get(name)
-        if values is None:
-            return [None] * len(self)
-        if not isinstance(values, pa.Array):
-            return values
-        try:
-            return cast("list[Any]", values.to_pylist())
-        except (ValueError, OverflowError):
-            return [_cell(value) for value in values]
-
-    def arrow(self, name: str) -> pa.Array | None:
-        """The column as an Arrow array, if it is one."""
-        values = self.columns.get(name)
-        return values if isinstance(values, pa.Array) else None
-
-    def row(self, place: int) -> Mapping[str, Any]:
-        """One row, whole."""
-        return {name: _cell(values[place]) for name, values in self.columns.items()}
-
-    def take(self, places: Sequence[int]) -> ColumnChunk:
-        """The rows at these places."""
-        at = pa.array(places, pa.int64())
-        columns = {
-            name: values.take(at) if isinstance(values, pa.Array) else [values[place] for place in places]
-            for name, values in self.columns.items()
-        }
-        return ColumnChunk(self.file, [self.lines[place] for place in places], columns)
-
-    def adding(self, columns: Mapping[str, Sequence[Any]]) -> ColumnChunk:
-        """The same rows with further columns."""
-        return ColumnChunk(self.file, self.lines, {**self.columns, **columns})
-
-
-def _cell(value: Any) -> Any:
-    if not isinstance(value, pa.Scalar):
-        return value
-    try:
-        return value.as_py()
-    except (ValueError, OverflowError):
-        return str(value.cast(pa.int64()).as_py())  # a moment that Python's datetime does not reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +153,6 @@ def read_chunks(path: str | Path, rejects: Rejects) -> Iterator[Chunk]:
     Raises:
         InputError: the file as a whole cannot be read, or there are too many rejects.
     """
-    from kg import text_files
-
     kind = kind_of(path)
     if kind.format == "parquet":
         yield from _parquet_chunks(path, kind, rejects)
@@ -284,11 +160,11 @@ def read_chunks(path: str | Path, rejects: Rejects) -> Iterator[Chunk]:
     with open_bytes(path) as stream:
         name = "standard input" if str(path) == STDIN else str(path)
         if kind.format in ("csv", "tsv"):
-            yield from text_files.csv_chunks(name, stream, rejects, "\t" if kind.format == "tsv" else None, _CHUNK_ROWS["csv"])
+            yield from csv_chunks(name, stream, rejects, "\t" if kind.format == "tsv" else None, _CHUNK_ROWS["csv"])
         elif kind.format == "jsonl":
-            yield from text_files.jsonl_chunks(name, stream, rejects, _CHUNK_ROWS["jsonl"])
+            yield from jsonl_chunks(name, stream, rejects, _CHUNK_ROWS["jsonl"])
         else:
-            yield from text_files.json_chunks(name, stream, rejects, _CHUNK_ROWS["jsonl"])
+            yield from json_chunks(name, stream, rejects, _CHUNK_ROWS["jsonl"])
 
 
 def read_rows(path: str | Path, rejects: Rejects) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -329,27 +205,14 @@ def sample(path: str | Path, n: int = 200) -> tuple[list[str], list[Mapping[str,
 
 def _header(path: str | Path) -> list[str]:
     """Names in a file's own header, rows or no rows; empty for JSON."""
-    from kg import text_files
-
     kind = kind_of(path)
     if kind.format == "parquet":
         with _parquet(path, kind) as file:
             return [str(name) for name in file.schema_arrow.names]
     if kind.format in ("csv", "tsv"):
         with open_bytes(path) as stream:
-            return text_files.csv_header(str(path), stream, "\t" if kind.format == "tsv" else None)
+            return csv_header(str(path), stream, "\t" if kind.format == "tsv" else None)
     return []
-
-
-def refuse_twice(file: str, names: Sequence[str]) -> None:
-    """Refuse two columns of one name: nobody could tell which of them is meant.
-
-    Raises:
-        InputError: a name stands there twice.
-    """
-    twice = next((name for name, n in Counter(names).items() if n > 1), None)
-    if twice is not None:
-        raise InputError(f"{file} names the column {twice!r} twice.", "Rename one of them.")
 
 
 @contextmanager

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from kg.chunks import Chunk
 from kg.config import Join, Section, SourceFile
 from kg.errors import InputError
-from kg.readers import Chunk, read_chunks
+from kg.readers import read_chunks
 from kg.rejects import Rejects
 from kg.values import text_list, text_of
 

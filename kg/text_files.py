@@ -1,55 +1,19 @@
-"""Rows out of text: CSV and TSV, JSON lines, JSON. Used through `kg.readers`."""
+"""Rows out of CSV and TSV. Used through `kg.readers`."""
 
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from collections.abc import Iterator
+from typing import BinaryIO
 
+from kg.chunks import Chunk, ColumnChunk, refuse_twice
 from kg.errors import InputError
-from kg.readers import Chunk, ColumnChunk, RowChunk, refuse_twice
-from kg.rejects import MAX_KEPT, Rejects
+from kg.lines import Line, not_utf8, numbered_lines, raw, too_long
+from kg.rejects import Rejects
 
-# The longest line: no description of a product is a megabyte of text, so a longer one is a file without line ends or a
-# picture in a cell. It is also what bounds the memory that one row can take.
-MAX_LINE = 1 << 20
-_BOM = b"\xef\xbb\xbf"
 _DELIMITERS = ",;\t|"
-_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-
-Line = tuple[int, bytes, int]  # number from 1, content (its beginning when too long), size in bytes when too long, else 0
-
-
-def numbered_lines(stream: BinaryIO) -> Iterator[Line]:
-    """The lines of a stream with their numbers; never more than `MAX_LINE` bytes of one in memory. A BOM is dropped."""
-    number = 0
-    while line := stream.readline(MAX_LINE + 1):
-        number += 1
-        if number == 1 and line.startswith(_BOM):
-            line = line[len(_BOM) :]
-        size = 0
-        if len(line) > MAX_LINE:
-            size, part = len(line), line
-            line = line[:MAX_KEPT]
-            while part and not part.endswith(b"\n"):
-                part = stream.readline(MAX_LINE)
-                size += len(part)
-        yield number, line, size
-
-
-def _too_long(size: int) -> str:
-    return f"line too long: {size:,} bytes, a row may have {MAX_LINE:,}"
-
-
-def _not_utf8(error: UnicodeDecodeError) -> str:
-    return f"not UTF-8: byte 0x{error.object[error.start]:02x} at place {error.start + 1} of the line"
-
-
-def _raw(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace").rstrip("\r\n")
 
 
 class _LongLineError(Exception):
@@ -76,7 +40,7 @@ class _CsvFeed:
         try:
             return line[1].decode()
         except UnicodeDecodeError as error:
-            self.wrong = self.wrong or _not_utf8(error)
+            self.wrong = self.wrong or not_utf8(error)
             return line[1].decode("utf-8", "surrogateescape")
 
     def begin(self) -> None:
@@ -90,7 +54,7 @@ class _CsvFeed:
         return first
 
     def raw(self) -> str:
-        return _raw(b"".join(line[1] for line in self.record))
+        return raw(b"".join(line[1] for line in self.record))
 
 
 def _csv_records(name: str, feed: _CsvFeed, delimiter: str, rejects: Rejects) -> Iterator[tuple[int, list[str]]]:
@@ -108,7 +72,7 @@ def _csv_records(name: str, feed: _CsvFeed, delimiter: str, rejects: Rejects) ->
         except (csv.Error, _LongLineError) as error:
             number, data, size = feed.put_back()
             rejects.rows += 1
-            rejects.add(name, number, _too_long(size) if size else _csv_reason(error), _raw(data))
+            rejects.add(name, number, too_long(size) if size else _csv_reason(error), raw(data))
             continue
         if feed.wrong:
             rejects.rows += 1
@@ -192,135 +156,3 @@ def csv_chunks(name: str, stream: BinaryIO, rejects: Rejects, delimiter: str | N
             lines, rows = [], []
     if rows:
         yield ColumnChunk(name, lines, dict(zip(names, zip(*rows, strict=True), strict=True)))
-
-
-def jsonl_chunks(name: str, stream: BinaryIO, rejects: Rejects, size: int) -> Iterator[Chunk]:
-    """Rows of a stream of JSON lines; blank lines are no rows.
-
-    Raises:
-        InputError: there is no line that is not blank.
-    """
-    lines: list[int] = []
-    rows: list[Mapping[str, Any]] = []
-    blank = True
-    for number, data, long in numbered_lines(stream):
-        if not long and not data.strip():
-            continue
-        blank = False
-        row = _too_long(long) if long else _json_row(data)
-        if isinstance(row, str):
-            rejects.rows += 1
-            rejects.add(name, number, row, _raw(data))
-            continue
-        lines.append(number)
-        rows.append(row)
-        if len(rows) >= size:
-            yield RowChunk(name, lines, rows)
-            lines, rows = [], []
-    if blank:
-        raise InputError(f"{name} is empty.", "Write it again, one JSON object a line.")
-    if rows:
-        yield RowChunk(name, lines, rows)
-
-
-def _json_row(data: bytes) -> Mapping[str, Any] | str:
-    """The object of one line, or why there is none."""
-    try:
-        value = json.loads(data.decode())
-    except UnicodeDecodeError as error:
-        return _not_utf8(error)
-    except json.JSONDecodeError as error:
-        place = min(error.pos, len(error.doc.rstrip("\r\n"))) + 1
-        return f"not JSON: {error.msg} at place {place} of the line"
-    except (ValueError, RecursionError) as error:
-        return f"not JSON: {'nested too deeply' if isinstance(error, RecursionError) else 'a number is too long'}"
-    return _object(value, bool(_ESCAPED_SURROGATE.search(data)))
-
-
-def _object(value: Any, suspicious: bool) -> Mapping[str, Any] | str:
-    if not isinstance(value, dict):
-        return f"not an object: a row is {{…}}, this is {_json_type(value)}"
-    if suspicious and _has_surrogate(value):
-        return "not Unicode: half of a surrogate pair (such as \\ud83d alone)"
-    return value
-
-
-def _json_type(value: Any) -> str:
-    names = {list: "an array", str: "text", bool: "true or false", int: "a number", float: "a number"}
-    return names.get(type(value), "null")
-
-
-def _has_surrogate(value: Any) -> bool:
-    if isinstance(value, str):
-        return any("\ud800" <= char <= "\udfff" for char in value)
-    if isinstance(value, dict):
-        return any(_has_surrogate(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(_has_surrogate(part) for part in value)
-
-
-def json_chunks(name: str, stream: BinaryIO, rejects: Rejects, size: int) -> Iterator[Chunk]:
-    """Rows of a `.json` file: an array of objects, or one object, or (as many write them) JSON lines after all.
-
-    Raises:
-        InputError: empty, not UTF-8, or an array that is broken (where it goes on cannot be told).
-    """
-    data = stream.read()
-    if data.startswith(_BOM):
-        data = data[len(_BOM) :]
-    if not data.strip():
-        raise InputError(f"{name} is empty.", "Write it again; it holds an array of objects.")
-    if not data.lstrip().startswith(b"["):
-        yield from _single_or_lines(name, data, rejects, size)
-        return
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise InputError(f"{name}:{line} is not UTF-8 (byte {error.start}).", "Save it as UTF-8.") from None
-    lines: list[int] = []
-    rows: list[Mapping[str, Any]] = []
-    for line, value in _array_items(name, text):
-        row = _object(value, True)
-        if isinstance(row, str):
-            rejects.rows += 1
-            rejects.add(name, line, row, json.dumps(value))
-            continue
-        lines.append(line)
-        rows.append(row)
-    for start in range(0, len(rows), size):
-        yield RowChunk(name, lines[start : start + size], rows[start : start + size])
-
-
-def _single_or_lines(name: str, data: bytes, rejects: Rejects, size: int) -> Iterator[Chunk]:
-    import io
-
-    row = _json_row(data)
-    if isinstance(row, str):
-        yield from jsonl_chunks(name, io.BytesIO(data), rejects, size)
-    else:
-        yield RowChunk(name, [1], [row])
-
-
-def _array_items(name: str, text: str) -> Iterator[tuple[int, Any]]:
-    """Elements of a JSON array with the line that each starts at."""
-    decoder, space = json.JSONDecoder(), re.compile(r"\s*")
-    place, line, counted = space.match(text, text.index("[") + 1).end(), 1, 0  # type: ignore[union-attr]
-    if text.startswith("]", place):
-        return
-    while True:
-        line += text.count("\n", counted, place)
-        counted = place
-        try:
-            value, place = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError) as error:
-            why = getattr(error, "msg", "it is nested too deeply or holds a number that is too long")
-            raise InputError(f"{name}:{line} is not JSON: {why}.", "Correct it there, or write one object a line (.jsonl).") from None
-        yield line, value
-        place = space.match(text, place).end()  # type: ignore[union-attr]
-        if text.startswith(",", place):
-            place = space.match(text, place + 1).end()  # type: ignore[union-attr]
-        elif text.startswith("]", place):
-            return
-        else:
-            line += text.count("\n", counted, place)
-            raise InputError(f"{name}:{line} is not JSON: a comma or ] should follow.", "Correct it there; the file may be cut off.")

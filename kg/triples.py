@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from kg.canon import bounded_key, entity_key
+from kg.chunks import Chunk
 from kg.config import STATED, SourceFile, TripleColumns, TriplesSource
 from kg.errors import InputError
 from kg.mapping import triple_columns
 from kg.model import Entity, Evidence, Fact
 from kg.ontology import ATTRIBUTE_RELATIONS, Family, Label, Relation, custom_relation, relation, relation_name
 from kg.progress import SILENT, Progress
-from kg.readers import Chunk
 from kg.rejects import Rejects
 from kg.sources import Unseen, source_chunks
 from kg.values import RowError, is_visible, key_of, text_of

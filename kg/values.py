@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kg.canon import MAX_KEY_BYTES, bounded_key
-from kg.readers import Chunk
+from kg.chunks import Chunk
 
 _ASCII_BLANK = "".join(map(chr, [*range(33), 127]))
 

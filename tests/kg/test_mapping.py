@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from kg.chunks import RowChunk
 from kg.config import CatalogueColumns, EventColumns, TripleColumns
 from kg.errors import InputError
 from kg.mapping import catalogue_columns, event_columns, guess_catalogue, guess_events, triple_columns
-from kg.readers import RowChunk, sample
+from kg.readers import sample
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 SHOP = Path(__file__).parents[1] / "data" / "small-shop"

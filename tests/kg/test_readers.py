@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kg import json_files
 from kg.errors import InputError
+from kg.lines import MAX_LINE
 from kg.readers import kind_of, read_chunks, read_rows, sample
 from kg.rejects import Rejects
-from kg.text_files import MAX_LINE
 
 ROWS = [{"key": "1", "title": "Größe M, rot"}, {"key": "2", "title": '5" hose\nfor "garden"'}, {"key": "3", "title": "裙子 🧦"}]
 
@@ -237,6 +238,46 @@ def test_a_json_file_may_be_an_array_an_object_or_lines(tmp_path: Path) -> None:
 )
 def test_a_json_array_that_is_broken_says_where(tmp_path: Path, data: bytes, message: str) -> None:
     assert message in failure(write(tmp_path, "a.json", data))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.lists(VALUES, max_size=6), st.integers(1, 9), st.sampled_from([None, 1]), st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_an_array_read_in_pieces_is_the_array(values: list[Any], block: int, indent: int | None, ascii_only: bool) -> None:
+    text = json.dumps(values, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "replace")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_files, "_BLOCK", block)
+        found = list(json_files._Array("a.json", text[:1], io.BytesIO(text[1:])))
+    assert [value for _, value in found] == json.loads(text)
+    assert indent is None or [line for line, _ in found] == sorted({line for line, _ in found})
+
+
+def test_an_array_is_read_element_by_element() -> None:
+    class Endless(io.RawIOBase):
+        """An array that never ends."""
+
+        taken = 0
+
+        def read(self, size: int = -1) -> bytes:
+            self.taken += size
+            return (b"[" if self.taken == size else b"") + b'{"key": "k"},\n' * (size // 14)
+
+    stream = Endless()
+    chunks = json_files.json_chunks("a.json", stream, Rejects(), 1_000)  # type: ignore[arg-type]
+    assert next(chunks).lines[:2] == [1, 2] and len(next(chunks)) == 1_000
+    assert stream.taken < 1 << 20
+
+
+def test_an_element_without_end_is_refused_before_memory_is() -> None:
+    text = b'[{"key": 1}, {"key": "' + b"x" * (6 << 20)
+    with pytest.raises(InputError, match=r"a\.json:1 is not JSON: Unterminated string .*within 1,048,576 characters"):
+        list(json_files.json_chunks("a.json", io.BytesIO(text), Rejects(), 10))
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.json", "a.parquet"])
