@@ -15,6 +15,7 @@ from kg.lines import BOM, MAX_LINE, not_utf8, numbered_lines, raw, too_long
 from kg.rejects import Rejects
 
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 _BLOCK = 1 << 16
@@ -104,8 +105,8 @@ def json_chunks(name: str, stream: BinaryIO, rejects: Rejects, size: int) -> Ite
         return
     lines: list[int] = []
     rows: list[Mapping[str, Any]] = []
-    for line, value in _Array(name, head, stream):
-        row = _object(value, True)
+    for line, value, suspicious in _Array(name, head, stream):
+        row = _object(value, suspicious)
         if isinstance(row, str):
             rejects.rows += 1
             rejects.add(name, line, row, json.dumps(value))
@@ -128,7 +129,7 @@ def _single_or_lines(name: str, data: bytes, rejects: Rejects, size: int) -> Ite
 
 
 class _Array:
-    """The elements of a JSON array with the line that each starts at, in the memory of one element.
+    """The elements of a JSON array: line, value, whether it may hold half a surrogate pair; in the memory of one element.
 
     Args:
         name: of the file, for messages.
@@ -147,14 +148,15 @@ class _Array:
         self._ended = False
         self._take(head)
 
-    def __iter__(self) -> Iterator[tuple[int, Any]]:
+    def __iter__(self) -> Iterator[tuple[int, Any, bool]]:
         self._skip(self._text.index("[") + 1)
         if self._next() == "]":
             return
         while True:
             self._next()
             line = self._line
-            yield line, self._element()
+            value, suspicious = self._element()
+            yield line, value, suspicious
             follows = self._next()
             if follows == "]":
                 return
@@ -163,8 +165,11 @@ class _Array:
                 raise InputError(what, "Correct it there; the file may be cut off.")
             self._skip(self._place + 1)
 
-    def _element(self) -> Any:
-        """The value that begins here. Tried again with more of the file until it is whole: its end is only seen by what follows."""
+    def _element(self) -> tuple[Any, bool]:
+        """The value that begins here, and whether it may hold half a surrogate pair.
+
+        Tried again with more of the file until it is whole: its end is only seen by what follows.
+        """
         while True:
             why = "it is nested too deeply or holds a number that is too long"
             try:
@@ -176,8 +181,9 @@ class _Array:
             else:
                 # A number may go on ("1" of "1e+5"): three characters more tell.
                 if end + 3 <= len(self._text) or self._ended:
+                    suspicious = _SURROGATE.search(self._text, self._place, end) is not None
                     self._skip(end)
-                    return value
+                    return value, suspicious
             wanted = 2 * (len(self._text) - self._place)
             if self._ended or wanted > 4 * MAX_LINE:
                 if not self._ended:

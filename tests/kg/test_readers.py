@@ -254,8 +254,8 @@ def test_an_array_read_in_pieces_is_the_array(values: list[Any], block: int, ind
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_files, "_BLOCK", block)
         found = list(json_files._Array("a.json", text[:1], io.BytesIO(text[1:])))
-    assert [value for _, value in found] == json.loads(text)
-    assert indent is None or [line for line, _ in found] == sorted({line for line, _ in found})
+    assert [value for _, value, _ in found] == json.loads(text)
+    assert indent is None or [line for line, _, _ in found] == sorted({line for line, _, _ in found})
 
 
 def test_an_array_is_read_element_by_element() -> None:
