@@ -13,9 +13,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="which ones; all of them when none is named")
     parser.add_argument("--quick", action="store_true", help="the smallest size that still means something")
+    parser.add_argument("--neo4j", action="store_true", help="graph: start a Neo4j and measure it in the same run")
+    parser.add_argument("--scale", default="", help="graph: sizes, such as 0.1,1,3,10")
     args = parser.parse_args()
     for name in args.names or NAMES:
-        importlib.import_module(f"benchmarks.{name}").main(quick=args.quick)
+        more = {"neo4j": args.neo4j, "scale": args.scale} if name == "graph" else {}
+        importlib.import_module(f"benchmarks.{name}").main(quick=args.quick, **more)
     return 0
 
 

@@ -1,25 +1,26 @@
-"""The graph at size: load, load again, a delta of 1 %, memory, disk and path questions, per engine, at 0.1×, 1×, 3× and 10×.
+"""The graph at size: load, load again, a delta of 1 %, memory, disk and path questions, per engine, at 0.1×, 1× and 3× (`--scale`).
 
-At size 1: 100k products, 20k users, 2M events, 300k facts. Every stage runs in a process of its own. Neo4j takes part where
-CLEW_BENCH_NEO4J names a server that may be written to; NetworkX up to size 1 (beyond that it wants more memory than a laptop has).
-CLEW_BENCH_SIZES=0.1,1 chooses other sizes.
+At size 1: 100k products, 20k users, 2M events, 300k facts. Every stage runs in a process of its own. With `--neo4j` a Neo4j that the
+benchmark starts takes part up to size 1, and so does NetworkX (beyond that it wants more memory than a laptop has). A delta is a file
+of the 1 % of products that changed with their facts, and 1 % more events. The engines' files are not part of it: arrays and embedded
+engine are made again when they are next asked for (their lines say how long that takes).
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks import graph_queries
 from benchmarks.common import HERE, save
 from benchmarks.graph_shop import make_shop
 
-_NETWORKX_UP_TO = 1.0
+_NETWORKX_UP_TO = _NEO4J_UP_TO = 1.0
 _ENGINES = ("arrays", "embedded", "neo4j", "networkx")
 
 
@@ -36,12 +37,12 @@ def _mb(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
 
 
-def measure(size: float, folder: Path) -> dict[str, Any]:
+def measure(size: float, folder: Path, neo4j: bool) -> dict[str, Any]:
     """All stages at one size."""
     make_shop(folder / "files", size)
     found: dict[str, Any] = {"first": _stage("ingest", folder), "second": _stage("ingest", folder)}
     workspace = folder / "workspace"
-    engines = [name for name in _ENGINES if _takes_part(name, size)]
+    engines = [name for name in _ENGINES if _takes_part(name, size, neo4j)]
     found["engines"] = {name: _stage(name, folder) for name in engines}
     found["disk_mb"] = {
         "files": _mb(folder / "files"),
@@ -53,8 +54,8 @@ def measure(size: float, folder: Path) -> dict[str, Any]:
     return found
 
 
-def _takes_part(engine: str, size: float) -> bool:
-    return {"neo4j": "CLEW_BENCH_NEO4J" in os.environ, "networkx": size <= _NETWORKX_UP_TO}.get(engine, True)
+def _takes_part(engine: str, size: float, neo4j: bool) -> bool:
+    return {"neo4j": neo4j and size <= _NEO4J_UP_TO, "networkx": size <= _NETWORKX_UP_TO}.get(engine, True)
 
 
 def tell(size: float, found: dict[str, Any]) -> None:
@@ -78,6 +79,14 @@ def tell(size: float, found: dict[str, Any]) -> None:
         if name in found["engines"]:
             every = found["engines"][name]["every_path"]
             print(f"  {name}: every explanation path of a pair in one query {every['p50']:.2f} / {every['p95']:.2f} ms")
+    if "neo4j" in found["engines"]:
+        one, tool = found["engines"]["neo4j"], found["engines"]["neo4j"]["import_tool"]
+        print(f"  neo4j: Bolt {one['edges_per_second']:,} edges/s with nodes and indexes; again {one['second_seconds']:.1f} s")
+        print("  neo4j, in turn on one warm server: " + ", ".join(f"{name} {speed:,} edges/s" for name, speed in one["ways"].items()))
+        print(
+            f"  neo4j offline: export {tool['export_seconds']:.1f} s, import {tool['seconds']:.1f} s ({tool['edges_per_second']:,} edges/s)"
+        )
+    graph_queries.tell({name: one["queries"] for name, one in found["engines"].items() if "queries" in one})
 
 
 def slopes(results: dict[float, dict[str, Any]]) -> dict[str, float]:
@@ -99,17 +108,26 @@ def slopes(results: dict[float, dict[str, Any]]) -> dict[str, float]:
     return {name: round(math.log(of(results[large]) / of(results[small])) / math.log(large / small), 2) for name, of in figures.items()}
 
 
-def main(quick: bool = False) -> None:
-    """Print the tables, save the figures."""
-    chosen = os.environ.get("CLEW_BENCH_SIZES")
-    sizes = [float(size) for size in chosen.split(",")] if chosen else [0.1, 1.0] if quick else [0.1, 1.0, 3.0, 10.0]
+def main(quick: bool = False, neo4j: bool = False, scale: str = "") -> None:
+    """Print the tables, save the figures.
+
+    Args:
+        neo4j: whether Neo4j takes part.
+        scale: sizes, with commas between them.
+    """
+    sizes = [float(size) for size in scale.split(",")] if scale else [0.1, 1.0] if quick else [0.1, 1.0, 3.0]
     results: dict[float, dict[str, Any]] = {}
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="clew-graph-") as folder:
-            results[size] = measure(size, Path(folder))
+            results[size] = measure(size, Path(folder), neo4j)
         tell(size, results[size])
+        save("graph", _saved(results))  # a long run that is cut off has measured something
     grown = slopes(results) if len(results) > 1 else {}
     if grown:
         print(f"\ngrowth from size {min(results):g} to {max(results):g} (exponent; 1 is linear):")
         print("\n".join(f"  {name:32} {slope:5.2f}" for name, slope in grown.items()))
-    save("graph", {"sizes": {str(size): found for size, found in results.items()}, "slopes": grown})
+
+
+def _saved(results: dict[float, dict[str, Any]]) -> dict[str, Any]:
+    sizes = {str(size): found for size, found in results.items()}
+    return {"sizes": sizes, "slopes": slopes(results) if len(results) > 1 else {}}

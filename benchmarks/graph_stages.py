@@ -6,7 +6,6 @@ Prints one JSON object. Stages: ingest, delta, arrays, embedded, networkx, neo4j
 from __future__ import annotations
 
 import json
-import os
 import resource
 import sys
 import time
@@ -16,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.graph_queries import costs
 from benchmarks.graph_shop import Shop
 from kg.config import CatalogueColumns, CatalogueSource, EventColumns, EventsSource, SourceFile, TripleColumns, TriplesSource
-from kg.engine import open_embedded, open_store
+from kg.engine import open_embedded
 from kg.explore import run_named
 from kg.ingest import ingest
 from kg.ontology import Label, Rel
@@ -108,6 +108,7 @@ def _asked(store: GraphStore, snapshot: GraphSnapshot) -> dict[str, Any]:
         "attribute": _timed(ask(_ATTRIBUTE), snapshot),
         "collaborative": _timed(ask(_BUYERS), snapshot),
         "every_path": _timed(ask(_ALL), snapshot),
+        "queries": costs(store, snapshot),
     }
 
 
@@ -123,22 +124,11 @@ def _embedded(workspace: Workspace) -> dict[str, Any]:
         return {"seconds": built, "open_ms": opened * 1000, "engine_mb": load_mb, **_asked(store, snapshot)}
 
 
-def _neo4j(workspace: Workspace) -> dict[str, Any]:
-    from kg.exchange import bring_up_to_date, graph_to_hold
-    from kg.truth import Truth
+def _neo4j(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    from benchmarks.graph_neo4j import measure
 
     snapshot = workspace.snapshot()
-    store = open_store(workspace, os.environ["CLEW_BENCH_NEO4J"])
-    try:
-        graph = graph_to_hold(Truth(workspace.graph))
-        started = time.perf_counter()
-        bring_up_to_date(store, graph)
-        loaded = time.perf_counter() - started
-        started = time.perf_counter()
-        bring_up_to_date(store, graph)
-        return {"seconds": loaded, "second_seconds": time.perf_counter() - started, **_asked(store, snapshot)}
-    finally:
-        store.close()
+    return measure(workspace, folder / "neo4j", lambda store: _asked(store, snapshot))
 
 
 def _networkx(workspace: Workspace) -> dict[str, Any]:
@@ -186,7 +176,7 @@ def main() -> None:
         "arrays": lambda: _arrays(workspace),
         "embedded": lambda: _embedded(workspace),
         "networkx": lambda: _networkx(workspace),
-        "neo4j": lambda: _neo4j(workspace),
+        "neo4j": lambda: _neo4j(workspace, folder),
     }
     found = stages[stage]()
     found["mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

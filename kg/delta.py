@@ -26,6 +26,7 @@ from kg.row_digests import difference
 from kg.tables import BAND_SCHEMA, EVENT_SCHEMA, EVIDENCE_SCHEMA, USER_SCHEMA, GraphTables, Rest, name_counts, with_related
 from kg.truth import BANDS, EVENTS, USERS, TableChange, Truth, stored_tables
 
+_OF_REST = ("source_key", "target_key", "target_name", "target_kind", "text")  # what sums over the whole need
 _MAX_SHARE = 0.2  # rows that come, as a share of those that are there, beyond which merging the whole is no slower
 
 
@@ -108,7 +109,7 @@ def slice_of(truth: Truth, products: pa.Table, incoming: Incoming) -> GraphTable
     which = {name: inside(table, "source_key") for name, table in facts.items()}
     among = inside(products, "key")
     events, users = _events(truth, incoming)
-    others = {name: table.filter(pc.invert(which[name])) for name, table in facts.items()}
+    others = {name: table.select(_OF_REST).filter(pc.invert(which[name])) for name, table in facts.items()}
     names = name_counts(with_related(others, products.column("key").combine_chunks()))
     rest = Rest(products.column("key").filter(pc.invert(among)).combine_chunks(), users, others, names)
     mine = {name: table.filter(which[name]).combine_chunks() for name, table in facts.items()}

@@ -24,6 +24,7 @@ from kg.model import Product
 from kg.progress import SILENT, Progress
 from kg.proposals import ProposingSource
 from kg.rejects import Rejects
+from kg.remembered import Remembered, Request, Source, file_digest, request_of, source_kind
 from kg.staged import FactSource, FactSourceFactory, Staging
 from kg.tables import PRODUCT_SCHEMA, GraphTables, content_digest, evidence_tables, products_table
 from kg.truth import PRODUCTS, Truth
@@ -85,6 +86,7 @@ class IngestReport:
     def to_dict(self) -> dict[str, Any]:
         """The form of `clew graph ingest --json`."""
         return {
+            "schema_version": 1,
             "digest": self.digest,
             "nodes": dict(self.nodes),
             "edges": dict(self.edges),
@@ -122,45 +124,92 @@ def ingest(
     options = options or IngestOptions()
     if not options.dry_run:
         workspace.open(create=True)
-    kept = workspace.path.is_dir()
     with workspace.lock() if not options.dry_run else nullcontext():
-        rejects_file = None if options.dry_run else options.rejects or workspace.rejects_file
-        with Rejects(rejects_file, options.max_rejects) as rejects:
-            work = _Ingest(workspace, options, progress, rejects, kept)
-            return work.run(catalogue, events, triples, fact_source, price_parser)
+        work = _Ingest(workspace, options, progress, Inputs(catalogue, events, tuple(triples)), fact_source)
+        return work.repeated() or work.run(price_parser)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The files of an ingest, with their mappings."""
+
+    catalogue: CatalogueSource | None
+    events: EventsSource | None
+    triples: tuple[TriplesSource, ...]
+
+    @property
+    def given(self) -> list[Source]:
+        """Those that name files."""
+        return [source for source in (self.catalogue, self.events, *self.triples) if source is not None and source.files]
 
 
 class _Ingest:
     """One ingest, stage by stage."""
 
-    def __init__(self, workspace: Workspace, options: IngestOptions, progress: Progress, rejects: Rejects, kept: bool) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        options: IngestOptions,
+        progress: Progress,
+        inputs: Inputs,
+        fact_source: FactSource | FactSourceFactory | None,
+    ) -> None:
+        self.started = time.perf_counter()
+        kept = workspace.path.is_dir()
         self.truth = Truth(workspace.graph, ontology_may_change=True)
         self.ontology = self.truth.ontology
         self.options = options
         self.progress = progress
-        self.rejects = rejects
+        self.inputs = inputs
+        self.fact_source = fact_source
+        self.rejects_file = None if options.dry_run else options.rejects or workspace.rejects_file
+        self.rejects = Rejects(self.rejects_file, options.max_rejects)
         self.staging = Staging(workspace.cache / "extracted" if kept else None)
         self.learned = workspace.cache / "learned" if kept else None
+        self.remembered = Remembered(workspace.cache)
         self.stages: dict[str, float] = {}
-        self.started = time.perf_counter()
 
-    def run(
-        self,
-        catalogue: CatalogueSource | None,
-        events: EventsSource | None,
-        triples: Sequence[TriplesSource],
-        fact_source: FactSource | FactSourceFactory | None,
-        price_parser: Any,
-    ) -> IngestReport:
-        products = self._timed("reading the catalogue", lambda: self._products(catalogue, price_parser))
+    @cached_property
+    def request(self) -> Request:
+        """What is asked, to be known again."""
+        source = None if self.fact_source is None else [self.fact_source.name, self.fact_source.digest]
+        asked = [self.options.prune, self.options.move_bands, self.options.relearn, self.options.relearn_after]
+        found = request_of(self.inputs.given, [source, asked, self.ontology.structure()], self.options.prune)
+        return replace(found, digest=None) if self.options.relearn == "always" else found
+
+    def repeated(self) -> IngestReport | None:
+        """The report of an ingest that the graph already holds whole; None where there is something to read."""
+        if not self.truth.exists or (counts := self.truth.graph_counts) is None or not self.truth.ontology_is_the_same:
+            return None
+        done = self.remembered.find(self.request, self.truth.digest, self.rejects_file)
+        if done is None or (self.options.max_rejects is not None and done.rejected > self.options.max_rejects):
+            return None
+        self.truth.check_presence()
+        if not done.rejected:
+            with self.rejects:  # the file of the last run tells of this one: of nothing
+                pass
+        unchanged = sum(n for whole in counts for n in whole.values())
+        seconds = time.perf_counter() - self.started
+        return IngestReport(self.truth.digest, *counts, Changes(unchanged=unchanged), done.rejected, done.reasons, 0, seconds, {})
+
+    def run(self, price_parser: Any) -> IngestReport:
+        """Read the files and bring what they say into the graph."""
+        before = self.truth.digest if self.truth.exists else None
+        with self.rejects:
+            report = self._run(price_parser)
+        if not self.options.dry_run:
+            self.remembered.keep(self.request, report.digest, before, report.rejected, dict(report.reasons), self.rejects_file)
+        return report
+
+    def _run(self, price_parser: Any) -> IngestReport:
+        products = self._timed("reading the catalogue", lambda: self._products(price_parser))
         table = None if products is None else products_table(products)
-        source = self._source(fact_source, table)
-        proposing = fact_source if products is not None and isinstance(fact_source, ProposingSource) else None
-        incoming = replace(self._incoming(products, table, source, events, triples), proposing=proposing)
+        source = self._source(table)
+        incoming = self._incoming(products, table, source)
         run = _run_digest(incoming, source, self.options)
 
         def record(changes: Changes) -> dict[str, Any]:
-            return self._record(run, source, changes, [catalogue, events, *triples])
+            return self._record(run, source, changes)
 
         found = self._small(incoming, run, record) or self._whole(incoming, run, record)
         if not self.options.dry_run:
@@ -207,7 +256,8 @@ class _Ingest:
         self.stages[stage] = self.stages.get(stage, 0.0) + time.perf_counter() - started
         return done
 
-    def _products(self, catalogue: CatalogueSource | None, price_parser: Any) -> list[Product] | None:
+    def _products(self, price_parser: Any) -> list[Product] | None:
+        catalogue = self.inputs.catalogue
         if catalogue is None or not catalogue.files:
             return None
         from kg.catalogue import read_catalogue
@@ -219,7 +269,8 @@ class _Ingest:
         """The catalogue that is there, in no order."""
         return self.truth.glance(PRODUCTS, PRODUCT_SCHEMA) if self.truth.exists else PRODUCT_SCHEMA.empty_table()
 
-    def _source(self, given: FactSource | FactSourceFactory | None, products: pa.Table | None) -> FactSource | None:
+    def _source(self, products: pa.Table | None) -> FactSource | None:
+        given = self.fact_source
         if given is None or isinstance(given, FactSource):
             return given
         catalogue = PRODUCT_SCHEMA.empty_table() if products is None else merged_products(self._held, products, self.options.prune)
@@ -233,14 +284,7 @@ class _Ingest:
             keep_teaching(self.learned, found)
         return learned_source(given, found, None if self.options.dry_run else self.learned, self.progress)
 
-    def _incoming(
-        self,
-        products: list[Product] | None,
-        table: pa.Table | None,
-        source: FactSource | None,
-        events: EventsSource | None,
-        triples: Sequence[TriplesSource],
-    ) -> Incoming:
+    def _incoming(self, products: list[Product] | None, table: pa.Table | None, source: FactSource | None) -> Incoming:
         known = set() if self.options.prune and products is not None else set(self._held.column("key").to_pylist())
         known |= {product.key for product in products or ()}
         facts: Mapping[str, pa.Table] = {}
@@ -251,13 +295,14 @@ class _Ingest:
             facts, table = read[0], _with_quantities(table, read[1])
             tree = self.staging.tree(source, TREE)
         facts = {**facts, **evidence_tables(stated_by_columns, CATALOGUE)}
-        stated = self._timed("reading triples", lambda: self._triples(triples, known))
-        logs = self._timed("reading events", lambda: self._events(events, known))
+        stated = self._timed("reading triples", lambda: self._triples(known))
+        logs = self._timed("reading events", lambda: self._events(known))
         timed = _timed_tables(logs)
-        return Incoming(table, facts, tree, stated, logs, timed)
+        proposing = self.fact_source if products is not None and isinstance(self.fact_source, ProposingSource) else None
+        return Incoming(table, facts, tree, stated, logs, timed, proposing)
 
-    def _triples(self, triples: Sequence[TriplesSource], known: set[str]) -> dict[str, pa.Table] | None:
-        sources = [source for source in triples if source.files]
+    def _triples(self, known: set[str]) -> dict[str, pa.Table] | None:
+        sources = [source for source in self.inputs.triples if source.files]
         if not sources:
             return None
         from kg.triples import read_triples
@@ -265,7 +310,8 @@ class _Ingest:
         facts = (fact for source in sources for fact in read_triples(source.files, source, self.rejects, known, self.progress))
         return evidence_tables(facts, TRIPLES)
 
-    def _events(self, events: EventsSource | None, known: set[str]) -> list[pa.Table] | None:
+    def _events(self, known: set[str]) -> list[pa.Table] | None:
+        events = self.inputs.events
         if events is None or not events.files:
             return None
         from kg.event_files import read_events
@@ -273,19 +319,12 @@ class _Ingest:
         # File by file: an event that stands in two files is one event, one that stands twice in a file happened twice.
         return [read_events([file], events, self.rejects, known, self.progress) for file in events.files]
 
-    def _record(
-        self,
-        run: str,
-        source: FactSource | None,
-        changes: Changes,
-        sources: Sequence[CatalogueSource | EventsSource | TriplesSource | None],
-    ) -> dict[str, Any]:
+    def _record(self, run: str, source: FactSource | None, changes: Changes) -> dict[str, Any]:
         """Where this state of the graph comes from, for the manifest (PROV-O: an activity, what it used, who did it)."""
         files = [
-            {"role": type(source).__name__.removesuffix("Source").lower(), "path": file.path, "digest": _file_digest(file.path)}
-            for source in sources
-            if source is not None
-            for file in source.files
+            {"role": source_kind(given), "path": file.path, "digest": file_digest(file.path)}
+            for given in self.inputs.given
+            for file in given.files
         ]
         return {
             "run": run,
@@ -323,12 +362,3 @@ def _run_digest(incoming: Incoming, source: FactSource | None, options: IngestOp
             "options": [options.prune, options.move_bands],
         }
     )
-
-
-def _file_digest(path: str) -> str | None:
-    if path == "-":
-        return None
-    import hashlib
-
-    with Path(path).open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"

@@ -125,7 +125,7 @@ def _of_products(name: str, table: pa.Table, keys: pa.Array) -> pa.Table:
 def _with_category_tree(evidence: Mapping[str, pa.Table], rest: Rest) -> pa.Table:
     stated = evidence.get(Rel.PART_OF, EVIDENCE_SCHEMA.empty_table())
     stated = stated.filter(pc.not_equal(stated.column("extractor"), CATEGORY_PATH))
-    placed = [table[Rel.IN_CATEGORY] for table in (evidence, rest.evidence) if Rel.IN_CATEGORY in table]
+    placed = [of[Rel.IN_CATEGORY].select(["target_key", "text"]) for of in (evidence, rest.evidence) if Rel.IN_CATEGORY in of]
     drawn = tree_tables(category_tree(category_paths(pa.concat_tables(placed)) if placed else []), TREE, CATEGORY_PATH)
     return pa.concat_tables([stated, *drawn.values()])
 

@@ -284,8 +284,11 @@ class GraphStore(Protocol):
         """Make nodes, or give those that exist exactly these properties (`node_schema`)."""
         ...
 
-    def upsert_edges(self, rel: Relation, rows: pa.Table) -> None:
+    def upsert_edges(self, rel: Relation, rows: pa.Table, fresh: bool = False) -> None:
         """Make edges, or give those that exist exactly these properties (`edge_schema`).
+
+        Args:
+            fresh: none of them is there yet, so that an engine need not look.
 
         Raises:
             StateError: an end does not exist; nothing of `rows` is half done.

@@ -55,7 +55,7 @@ def synchronise(store: GraphStore, graph: EngineGraph, progress: Progress = SILE
                 pairs = zip(rows.column("source_key").to_pylist(), rows.column("target_key").to_pylist(), strict=True)
                 store.delete_edges(rel, list(pairs))
             for rows in _batches(write, batch_rows):
-                store.upsert_edges(rel, rows)
+                store.upsert_edges(rel, rows, fresh=not old.num_rows)
                 advance(rows.num_rows)
             advance(new.num_rows - write.num_rows)
             total += found

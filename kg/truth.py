@@ -211,6 +211,17 @@ class Truth:
             bands=stored(BANDS, BAND_SCHEMA),
         )
 
+    def check_presence(self) -> None:
+        """See that every file that the manifest names is there, without reading any.
+
+        Raises:
+            StateError: one is missing.
+        """
+        for name, stored in self.manifest["tables"].items():
+            for part in files_of(stored):
+                if not (self.folder / name / part["file"]).is_file():
+                    raise StateError(f"{self.folder / name / part['file']} is missing, which the manifest names.", RESTORE)
+
     def check_files(self) -> None:
         """Read every table, derived ones too, against the manifest (`clew graph validate`).
 

@@ -7,6 +7,7 @@ layers removed, plus what they added; when layers have grown, they are worked in
 
 from __future__ import annotations
 
+import functools
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -60,17 +61,21 @@ def read_table(
 
 def _some(folder: Path, part: Mapping[str, Any], schema: pa.Schema, where: Mapping[str, pa.Array]) -> pa.Table:
     """Rows of one file that have some values; those columns are only spelt out for the rows that stay."""
-    table = _read(folder / part["file"], part, schema, check=False, coded=list(where))
-    for column, values in where.items():
-        masks = [pc.take(pc.is_in(chunk.dictionary, value_set=values), chunk.indices) for chunk in table.column(column).chunks]
-        table = table.filter(pa.chunked_array(masks, pa.bool_()))
-    return table.cast(schema)
+    table = _read(
+        folder / part["file"], part, schema, check=False, coded=[field.name for field in schema if pa.types.is_string(field.type)]
+    )
+    found = []
+    for chunk in table.to_batches():
+        masks = [pc.take(pc.is_in(chunk[name].dictionary, value_set=values), chunk[name].indices) for name, values in where.items()]
+        found.append(chunk.filter(functools.reduce(pc.and_, masks)))
+    return pa.Table.from_batches(found, table.schema).cast(schema)
 
 
 def _read(path: Path, part: Mapping[str, Any], schema: pa.Schema, check: bool, coded: Sequence[str] = ()) -> pa.Table:
     """One file, held against what the manifest says of it; `coded` columns come as dictionaries."""
     try:
-        found = pq.read_table(path, partitioning=None, memory_map=False, page_checksum_verification=True, read_dictionary=list(coded))
+        with pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=list(coded)) as file:
+            found = file.read(use_threads=False)
     except FileNotFoundError:
         raise StateError(f"{path} is missing, which the manifest names.", RESTORE) from None
     except (pa.ArrowInvalid, OSError) as error:
@@ -162,7 +167,7 @@ def _write(part: pa.Table, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        pq.write_table(part, temporary, compression="zstd", write_page_checksum=True)
+        pq.write_table(part, temporary, compression="lz4", write_page_checksum=True)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)

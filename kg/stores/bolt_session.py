@@ -123,15 +123,20 @@ class BoltConnection:
         with self.plain_words(), self.session(write=False) as session:
             return session.execute_read(lambda transaction: list(transaction.run(query, parameters)))
 
-    def write(self, work: Callable[[neo4j.ManagedTransaction], Any]) -> None:
+    def write(
+        self, work: Callable[[neo4j.ManagedTransaction], Any], again: Callable[[neo4j.ManagedTransaction], Any] | None = None
+    ) -> None:
         """Run a piece of work in one transaction, tried again where that can help.
 
-        The work must be the same done once or twice: a commit whose answer was lost is done again.
+        Args:
+            work: what to do.
+            again: what to do after a commit whose answer was lost, and which may have been done; None where `work` is the same
+                done once or twice.
         """
         for attempt in range(_INCOMPLETE_RETRIES):
             try:
                 with self.plain_words(), self.session(write=True) as session:
-                    session.execute_write(work)
+                    session.execute_write(work if again is None or not attempt else again)
                 return
             except _AnswerLostError:
                 if attempt == _INCOMPLETE_RETRIES - 1:

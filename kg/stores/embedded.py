@@ -168,7 +168,7 @@ class EmbeddedStore:
             self._ask({"op": "write", "query": f"UNWIND $rows AS r MERGE (n:{label} {{key: r.key}}) SET {sets}", "parameters": {}}, rows)
         held.update(keys)
 
-    def upsert_edges(self, rel: Relation, rows: pa.Table) -> None:
+    def upsert_edges(self, rel: Relation, rows: pa.Table, fresh: bool = False) -> None:
         """See `GraphStore`."""
         for label, column in ((rel.source, "source_key"), (rel.target, "target_key")):
             missing = set(pc.unique(rows.column(column)).to_pylist()) - self._keys(label)

@@ -80,7 +80,7 @@ class MemoryStore:
         """See `GraphStore`."""
         self._nodes[label] = _upserted(self.scan_nodes(label), rows, "key")
 
-    def upsert_edges(self, rel: Relation, rows: pa.Table) -> None:
+    def upsert_edges(self, rel: Relation, rows: pa.Table, fresh: bool = False) -> None:
         """See `GraphStore`."""
         for label, column in ((rel.source, "source_key"), (rel.target, "target_key")):
             inside = pc.is_in(rows.column(column), value_set=self.scan_nodes(label).column("key").combine_chunks())

@@ -1,0 +1,134 @@
+"""Neo4j in the graph benchmark: a server of the benchmark's own, loaded over Bolt, by LOAD CSV and by its offline import tool."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+
+from kg.exchange import bring_up_to_date, graph_to_hold
+from kg.interop_csv import write_import_files
+from kg.ontology import Rel, relation
+from kg.store import EngineGraph
+from kg.stores import launcher
+from kg.stores.bolt_session import BoltSettings
+from kg.stores.neo4j import Neo4jStore
+from kg.sync import BATCH_ROWS, verify
+from kg.truth import Truth
+from kg.workspace import Workspace
+
+_SAMPLE = 50_000  # edges a way of loading and round, in the comparison with LOAD CSV
+_ROUNDS = 3
+_HEAP = "1500m"
+
+
+@contextmanager
+def server(home: Path) -> Iterator[tuple[launcher.Server, Neo4jStore]]:
+    """A server that ends with this process, and a store on it."""
+    home.mkdir(parents=True, exist_ok=True)
+    settings = {"dbms.security.allow_csv_import_from_file_urls": "true"}  # LOAD CSV is what Bolt is compared with
+    started = launcher.start(home, heap=_HEAP, owner_pid=os.getpid(), settings=settings)
+    store = Neo4jStore(BoltSettings(started.uri, launcher.USER, started.password))
+    try:
+        yield started, store
+    finally:
+        store.close()
+        started.stop()
+
+
+def measure(workspace: Workspace, folder: Path, asked: Callable[[Neo4jStore], dict[str, Any]]) -> dict[str, Any]:
+    """Load, load again, compare with LOAD CSV, ask; then the offline tool into a database of its own.
+
+    Args:
+        folder: for the servers' files.
+        asked: the questions that every engine is asked.
+    """
+    graph = graph_to_hold(Truth(workspace.graph))
+    n_edges = sum(graph.counts().edges.values())
+    with server(folder / "bolt") as (started, store):
+        began = time.perf_counter()
+        bring_up_to_date(store, graph)
+        found: dict[str, Any] = {"seconds": time.perf_counter() - began}
+        found["edges_per_second"] = round(n_edges / found["seconds"])
+        began = time.perf_counter()
+        bring_up_to_date(store, graph)
+        found["second_seconds"] = time.perf_counter() - began
+        found |= asked(store)
+        found["ways"] = _ways(store, graph, folder / "bolt" / "import")
+        found["server_mb"] = _resident_mb(started.pid)
+    found["disk_mb"] = sum(path.stat().st_size for path in (folder / "bolt" / "data").rglob("*") if path.is_file()) / 2**20
+    return found | {"import_tool": _import_tool(graph, folder)}
+
+
+def _ways(store: Neo4jStore, graph: EngineGraph, folder: Path) -> dict[str, int]:
+    """Edges a second by ways of loading, taken in turn on one warm server over the nodes that are there (the best round of each)."""
+    edges = graph.edges[str(Rel.BOUGHT)]
+    best: dict[str, float] = {}
+    place = 0
+    for turn in range(_ROUNDS + 1):
+        for name in ("bolt, first load", "bolt, merge", "LOAD CSV, merge"):
+            rows = edges.slice(place % max(edges.num_rows - _SAMPLE, 1), _SAMPLE)
+            place += _SAMPLE
+            began = time.perf_counter()
+            if name == "LOAD CSV, merge":
+                _load_csv(store, rows, folder)
+            else:
+                rel = replace(relation(Rel.BOUGHT), name="BENCH_FIRST" if "first" in name else "BENCH_MERGE")
+                for start in range(0, rows.num_rows, BATCH_ROWS):
+                    store.upsert_edges(rel, rows.slice(start, BATCH_ROWS), fresh="first" in name)
+            if turn:  # the first round warms up
+                best[name] = max(best.get(name, 0.0), rows.num_rows / (time.perf_counter() - began))
+    return {name: round(speed) for name, speed in best.items()}
+
+
+def _load_csv(store: Neo4jStore, rows: pa.Table, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    pyarrow.csv.write_csv(rows, folder / "edges.csv")
+    query = (
+        "LOAD CSV WITH HEADERS FROM 'file:///edges.csv' AS row CALL { WITH row MATCH (a:User {key: row.source_key}) "
+        "MATCH (b:Product {key: row.target_key}) MERGE (a)-[r:BENCH_CSV]->(b) "
+        "SET r.count = toInteger(row.count), r.first = row.first, r.last = row.last } IN TRANSACTIONS OF 5000 ROWS"
+    )
+    with store._bolt.session(write=True) as session:
+        session.run(query).consume()
+
+
+def _import_tool(graph: EngineGraph, folder: Path) -> dict[str, Any]:
+    """The way of `clew graph export --format neo4j-csv` and the one line that it prints."""
+    files = folder / "neo4j-csv"
+    files.mkdir()
+    began = time.perf_counter()
+    arguments = write_import_files(graph, files)
+    written = time.perf_counter() - began
+    home = folder / "imported"
+    began = time.perf_counter()
+    launcher.admin(home, *arguments, heap=_HEAP, folder=files)
+    seconds = time.perf_counter() - began
+    with server(home) as (_, store):
+        faults = verify(store, graph) if sum(graph.counts().edges.values()) < 500_000 else _miscounted(store, graph)
+    edges = sum(graph.counts().edges.values())
+    return {"export_seconds": written, "seconds": seconds, "edges_per_second": round(edges / seconds), "faults": faults}
+
+
+def _miscounted(store: Neo4jStore, graph: EngineGraph) -> list[str]:
+    return [] if store.counts() == graph.counts() else ["the counts differ"]
+
+
+def _resident_mb(pid: int) -> float:
+    """Most memory that a process of a server's group had."""
+    peaks = [0.0]
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and os.getpgid(int(process.name)) == pid:
+                lines = (process / "status").read_text().splitlines()
+                peaks += [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
+        except (ProcessLookupError, FileNotFoundError, PermissionError):
+            continue
+    return max(peaks)
