@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Any
 
 from extraction.base import Mention, entity_of
 from extraction.brand import BrandFinder
@@ -31,6 +32,7 @@ class Reading:
         words: of the title.
         fields: the other columns of the row.
         mentions: what was found so far; parts append to it.
+        slots: attribute → what a tagger holds about it (`extraction.combine.Slot`).
         written: the title as it is written; the words' text is of the same length.
         category: the kind of product as the shop writes it; empty when it does not.
     """
@@ -39,6 +41,7 @@ class Reading:
     fields: Mapping[str, str]
     mentions: list[Mention] = field(default_factory=list)
     written: str = ""
+    slots: dict[str, Any] = field(default_factory=dict)
     category: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import spacy
 import srsly  # type: ignore[import-untyped]
@@ -124,6 +124,15 @@ for _kept in (Mention, Words):
     travels(_kept)
 
 
+@runtime_checkable
+class GoesByShop(Protocol):
+    """A component that wants to know what the shop's titles taught."""
+
+    def goes_by(self, finder: BrandFinder) -> None:
+        """Take up what was learned."""
+        ...
+
+
 class PartComponent:
     """A part as a spaCy component."""
 
@@ -222,6 +231,9 @@ class PipelineExtractor:
         self.nlp = nlp
         finder: BrandFinder = nlp.get_pipe("clew_brand").finder
         self.names = finder.names
+        for _, component in nlp.pipeline:
+            if isinstance(component, GoesByShop):
+                component.goes_by(finder)
         self._digest = digest_json(["pipeline", vocabularies.digest(), list(nlp.pipe_names), finder.digest])
 
     @classmethod

@@ -11,7 +11,7 @@ from typing import Any
 from extraction import vocabularies
 from extraction.base import Mention
 from extraction.brand import BrandFinder
-from extraction.parts import PARTS, category_of, readings
+from extraction.parts import PARTS, Part, Reading, category_of, readings
 from extraction.words import words_of
 from kg.digest import digest_json
 from kg.errors import StateError
@@ -33,7 +33,7 @@ class RulesExtractor:
     def __init__(self, finder: BrandFinder) -> None:
         self.finder = finder
         self.names: Mapping[str, str] = finder.names
-        self._parts = [make(finder) for make in PARTS.values()]
+        self.parts: list[Part] = [make(finder) for make in PARTS.values()]
         self._digest = digest_json(["rules", VERSION, vocabularies.digest(), list(PARTS), finder.digest])
 
     @cached_property
@@ -67,12 +67,16 @@ class RulesExtractor:
 
     def extract(self, products: Iterable[Product]) -> Iterator[list[Mention]]:
         """One list of mentions per product; reads a batch ahead."""
+        return (one.mentions for one in self.readings(products))
+
+    def readings(self, products: Iterable[Product]) -> Iterator[Reading]:
+        """Each product's title, having gone through the parts."""
         for batch in readings(products):
-            for part in self._parts:
+            for part in self.parts:
                 part(batch)
             for one in batch:
                 one.quote()
-                yield one.mentions
+                yield one
 
 
 def build_rules(products: Sequence[Product]) -> RulesExtractor:

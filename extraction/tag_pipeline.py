@@ -1,21 +1,17 @@
-"""The tagger as a spaCy component behind the rules, and as the extractor `tagger`."""
+"""The tagger as a part behind the rules, and as the extractor `tagger`; `extraction/tag_component.py` has it as a spaCy component."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from itertools import islice
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
-
-from spacy.language import Language
-from spacy.tokens import Doc
 
 from extraction.base import Mention, entity_of
 from extraction.brand import BrandFinder
 from extraction.combine import Slot
-from extraction.pipeline import PipelineExtractor, build_pipeline, mentions_of, reading_of, travels, words_in
-from extraction.rules import build_rules
+from extraction.parts import Reading
+from extraction.rules import RulesExtractor, build_rules
 from extraction.tag_decode import Span
 from extraction.tag_features import Tokens, tokens_of
 from extraction.tag_hints import HintMaker
@@ -28,9 +24,9 @@ from kg.model import Product
 from kg.seeds import generator
 
 EMPTY = TaggerModel({}, "", {})
-SLOTS = "clew.slots"
+BATCH = 128
 LEARNED_ROWS = 4000
-travels(Slot)
+_MODEL = "tagger"
 
 
 @cache
@@ -46,37 +42,33 @@ def known_value(attribute: str, raw: str) -> str:
     return next((bases[words[i:]] for i in range(len(words)) if words[i:] in bases), raw)
 
 
-class TaggerComponent:
+class TaggerPart:
     """Adds the values that a trained tagger reads; those of the rules for the same attributes of the title give way.
 
     Args:
-        model: the tagger; None: nothing yet (`from_disk` brings it).
+        model: the tagger.
         maker: makes the hints of the catalogue; without it the statistics know no title.
     """
 
-    def __init__(self, model: TaggerModel | None = None, maker: HintMaker | None = None) -> None:
-        self.model = model or EMPTY
+    def __init__(self, model: TaggerModel = EMPTY, maker: HintMaker | None = None) -> None:
+        self.model = model
         self.maker = maker or HintMaker(BrandFinder.learn([], []).statistics)
 
-    def __call__(self, doc: Doc) -> Doc:
-        """Read one Doc."""
-        return next(self.pipe([doc]))
+    def __call__(self, batch: Sequence[Reading]) -> None:
+        """Read the titles of a batch, which the rules have read; what is held of each attribute stays with the reading (`slots`)."""
+        for start in range(0, len(batch), BATCH):
+            self._read(batch[start : start + BATCH])
 
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Read many Docs."""
-        docs = iter(stream)
-        while batch := list(islice(docs, batch_size)):
-            tokens = [tokens_of(words_in(doc).text) for doc in batch]
-            shown = [reading_of(doc) for doc in batch]
-            hints = [self.maker.hints(t, r.words, r.mentions, r.category) for t, r in zip(tokens, shown, strict=True)]
-            for doc, own, spans in zip(batch, tokens, self.model.read(tokens, hints), strict=True):
-                mentions = mentions_of(doc)
-                kept = [m for m in mentions if m.extractor != "rules" or m.attribute not in self.model.learned]
-                stated = {m.attribute for m in kept if m.field != "title"}
-                slots = {a: self._slot(a, own, self._joined(a, own, spans, mentions)) for a in self.model.learned if a not in stated}
-                doc.user_data[SLOTS] = slots
-                mentions[:] = [*kept, *(mention for slot in slots.values() for mention in slot.mentions)]
-                yield doc
+    def _read(self, batch: Sequence[Reading]) -> None:
+        tokens = [tokens_of(one.words.text) for one in batch]
+        hints = [self.maker.hints(t, one.words, one.mentions, one.category) for t, one in zip(tokens, batch, strict=True)]
+        for one, own, spans in zip(batch, tokens, self.model.read(tokens, hints), strict=True):
+            kept = [m for m in one.mentions if m.extractor != "rules" or m.field != "title" or m.attribute not in self.model.learned]
+            stated = {m.attribute for m in kept if m.extractor == "columns"}
+            for attribute in self.model.learned:
+                if attribute not in stated:
+                    one.slots[attribute] = self._slot(attribute, own, self._joined(attribute, own, spans, one.mentions))
+            one.mentions[:] = [*kept, *(mention for slot in one.slots.values() for mention in slot.mentions)]
 
     def _joined(self, attribute: str, tokens: Tokens, spans: Mapping[str, Sequence[Span]], mentions: Sequence[Mention]) -> Sequence[Span]:
         """Spans of an attribute with the rules' share in them, where they have one and stand on whole tokens."""
@@ -104,41 +96,47 @@ class TaggerComponent:
             mentions.append(Mention(attribute, raw, value, entity_of(attribute, value), "title", start, end, sure, "tagger"))
         return Slot(tuple(mentions), mentions[0].confidence)
 
-    def to_disk(self, path: Any, **kwargs: Any) -> None:
-        """Write the model into a folder."""
-        self.model.save(Path(path))
 
-    def from_disk(self, path: Any, **kwargs: Any) -> TaggerComponent:
-        """Read what `to_disk` wrote."""
-        self.model = TaggerModel.load(Path(path))
-        return self
-
-
-@Language.factory("clew_tagger")  # type: ignore[untyped-decorator]
-def make_tagger(nlp: Language, name: str) -> TaggerComponent:
-    """A tagger that is yet to be loaded; it takes the statistics of the catalogue from `clew_brand` when that comes before it."""
-    return TaggerComponent()
-
-
-class TaggerExtractor(PipelineExtractor):
+class TaggerExtractor(RulesExtractor):
     """The rules with a trained tagger behind them, as an `Extractor`.
 
     Args:
-        nlp: the pipeline, with the components `clew_brand` and `clew_tagger` in it.
+        finder: the brands that the shop's titles taught.
+        model: the tagger.
     """
 
     name = "tagger"
 
-    def __init__(self, nlp: Any) -> None:
-        super().__init__(nlp)
-        self.component: TaggerComponent = nlp.get_pipe("clew_tagger")
-        self.component.maker = HintMaker(nlp.get_pipe("clew_brand").finder.statistics)
-        self._digest = digest_json(["tagger", self._digest, self.component.model.digest])
+    def __init__(self, finder: BrandFinder, model: TaggerModel) -> None:
+        super().__init__(finder)
+        self.component = TaggerPart(model, HintMaker(finder.statistics))
+        self.parts.append(self.component)
+        self._digest = digest_json(["tagger", self._digest, model.digest])
+
+    @cached_property
+    def nlp(self) -> Any:
+        """The same as a spaCy pipeline (`spacy.Language`), to be extended or saved."""
+        from extraction.tag_component import build_tagger_pipeline
+
+        return build_tagger_pipeline(self.finder, self.component.model)
+
+    @classmethod
+    def load(cls, folder: Path) -> TaggerExtractor:
+        """The extractor that `save` wrote.
+
+        Raises:
+            StateError: the folder does not hold one.
+        """
+        return cls(RulesExtractor.load(folder).finder, TaggerModel.load(folder / _MODEL))
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned into a folder."""
+        super().save(folder)
+        self.component.model.save(folder / _MODEL)
 
     def read(self, products: Iterable[Product]) -> Iterator[tuple[list[Mention], dict[str, Slot]]]:
         """Mentions of each product, and what is held about every attribute that the tagger was asked for."""
-        for doc in self.docs(products):
-            yield mentions_of(doc), doc.user_data[SLOTS]
+        return ((one.mentions, one.slots) for one in self.readings(products))
 
 
 def taught_by_columns(products: Sequence[Product], train: Callable[..., tuple[TaggerModel, Any]] = train_tagger) -> TaggerModel:
@@ -173,7 +171,4 @@ def build_tagger(products: Sequence[Product], model: Path | None = None) -> Tagg
 
 def tagger_of(finder: BrandFinder, model: TaggerModel) -> TaggerExtractor:
     """A tagger behind the rules of a shop."""
-    nlp = build_pipeline(finder)
-    nlp.add_pipe("clew_tagger")
-    nlp.get_pipe("clew_tagger").model = model
-    return TaggerExtractor(nlp)
+    return TaggerExtractor(finder, model)
