@@ -5,20 +5,14 @@ Nothing is fetched and nothing runs: no script, no font, no link. What comes fro
 
 from __future__ import annotations
 
-import textwrap
+import re
 from dataclasses import dataclass
 from html import escape
 
+from recommend.phrases import PHRASES
 from recommend.result import Answer, Explanation, NewProductAnswer, Path
-from recommend.wording import entity_words, short_title, shown
+from recommend.wording import entity_words, short_title, shown, width
 
-REST = {
-    "other_paths": "other paths, not shown",
-    "text": "likeness to the words themselves",
-    "popularity": "being popular or new, whoever asks",
-    "latent": "what nobody can name",
-    "baseline": "what the mean product gets",
-}
 _COLOURS = """:root { color-scheme: light dark; }
 .paper { fill: #ffffff; background: #ffffff; } .ink { fill: #1b1b1b; color: #1b1b1b; } .faint { fill: #5a5a5a; color: #5a5a5a; }
 .plus { fill: #2f7d4f; background: #2f7d4f; } .minus { fill: #b3402e; background: #b3402e; }
@@ -49,9 +43,9 @@ class _Bar:
     lines: tuple[str, ...]
 
 
-def _bars(explanation: Explanation) -> list[_Bar]:
+def _bars(explanation: Explanation, lang: str) -> list[_Bar]:
     made = [_Bar(path.contribution, path.reason, (chain(path), *quotes(path))) for path in explanation.paths]
-    return made + [_Bar(value, REST[name], ()) for name, value in explanation.rest.to_dict().items() if value]
+    return made + [_Bar(value, PHRASES[lang].rest[name], ()) for name, value in explanation.rest.to_dict().items() if value]
 
 
 def chain(path: Path) -> str:
@@ -75,17 +69,23 @@ def quotes(path: Path) -> list[str]:
 
 def _heads(answer: Answer | NewProductAnswer) -> list[tuple[str, str, Explanation]]:
     """For each thing that is explained: a heading, a line under it, the explanation."""
+    say = PHRASES[answer.request.lang]
     if isinstance(answer, Answer):
         asked = answer.request
-        who = f"for {shown(asked.user_key)}" if asked.user_key else "for this session" if asked.history is not None else "as you asked"
-        return [
-            (f"{short_title(item.title, limit=70)}, {who}", f"Rank {item.rank}, score {item.score:.4f}. {item.reason}", item.explanation)
-            for item in answer.items
-        ]
-    product = answer.request.new_product
-    title = "" if product is None else short_title(product.title, limit=70)
-    people = [(f"{title}, for {shown(one.user_key)}", f"Rank {one.rank}, score {one.score:.4f}. {one.reason}", one) for one in answer.users]
-    return [(heading, line, one.explanation) for heading, line, one in people]
+        kind = "user" if asked.user_key else "session" if asked.history is not None else ""
+        found = [(item.title, shown(asked.user_key or ""), kind, item.rank, item.explanation) for item in answer.items]
+    else:
+        product = answer.request.new_product
+        title = "" if product is None else product.title
+        found = [(title, shown(buyer.user_key), "user", buyer.rank, buyer.explanation) for buyer in answer.users]
+    return [
+        (
+            say.heading[kind].format(title=short_title(title, limit=70), who=who),
+            say.standing.format(rank=rank, score=explanation.score, reason=explanation.reason),
+            explanation,
+        )
+        for title, who, kind, rank, explanation in found
+    ]
 
 
 def html(answer: Answer | NewProductAnswer) -> str:
@@ -114,7 +114,7 @@ def _drawn(answer: Answer | NewProductAnswer) -> str:
     """A heading and bars for everything that is explained."""
     sections = []
     for title, line, explanation in _heads(answer):
-        bars = _bars(explanation)
+        bars = _bars(explanation, answer.request.lang)
         widest = max((abs(bar.value) for bar in bars), default=1.0) or 1.0
         rows = "\n".join(_html_row(bar, widest) for bar in bars)
         head = f'<h1 class="why-title">{escape(title)}</h1>\n<p>{escape(line)}</p>'
@@ -142,7 +142,7 @@ def svg(answer: Answer) -> str:
         answer: of `Recommender.explain`.
     """
     title, summary, explanation = _heads(answer)[0]
-    bars = _bars(explanation)
+    bars = _bars(explanation, answer.request.lang)
     widest = max((abs(bar.value) for bar in bars), default=1.0) or 1.0
     parts: list[str] = []
     y = _text(parts, title, 16, 30, "ink", "18", 70)
@@ -167,7 +167,23 @@ def svg(answer: Answer) -> str:
 
 def _text(parts: list[str], text: str, x: int, y: int, style: str, size: str, columns: int) -> int:
     """Append a text, folded, and return where the next line may stand."""
-    for line in textwrap.wrap(text, columns) or [""]:
+    for line in folded(text, columns):
         parts.append(f'<text class="{style}" x="{x}" y="{y}" font-size="{size}">{escape(line)}</text>')
         y += _LINE
     return y
+
+
+def folded(text: str, columns: int) -> list[str]:
+    """A text in lines of so many columns at most; broken at blanks, and between signs that are two columns wide."""
+    lines, line, taken = [], "", 0
+    for piece in re.findall(r"\s+|[\u1100-\uffef]|[^\s\u1100-\uffef]+", text):
+        size = width(piece)
+        if taken + size > columns and line:
+            lines.append(line.rstrip())
+            line, taken = "", 0
+            piece = piece.lstrip()
+        while width(piece) > columns:
+            lines.append(piece[:columns])
+            piece = piece[columns:]
+        line, taken = line + piece, taken + width(piece)
+    return [*lines, line.rstrip()] if line.strip() or not lines else lines

@@ -22,6 +22,9 @@ class Phrases:
         fact_asked: a claim about an entity that the words of a question name.
         links: product to product edges, by relation; "…:words" with the words that carry it; `{who}` are people.
         tree: what is added when the entities differ and one is a kind or part of the other.
+        rest: what a score's parts are called that are no shown path.
+        heading: over a drawing; `{title}` is the product, `{who}` whoever it is for.
+        standing: under it.
         missing: reasons that are no path, by the part of `rest` that weighs most.
     """
 
@@ -34,6 +37,9 @@ class Phrases:
     links: Mapping[str, str]
     tree: str
     missing: Mapping[str, str]
+    rest: Mapping[str, str]
+    heading: Mapping[str, str]
+    standing: str
     people: str
     others: str
     it: str
@@ -110,6 +116,15 @@ ENGLISH = Phrases(
         "latent": "It goes with what people like this choose, in ways that no single fact shows.",
         "baseline": "Nothing that is known sets it apart.",
     },
+    rest={
+        "other_paths": "other paths, not shown",
+        "text": "likeness to the words themselves",
+        "popularity": "being popular or new, whoever asks",
+        "latent": "what nobody can name",
+        "baseline": "what the mean product gets",
+    },
+    heading={"user": "{title}, for {who}", "session": "{title}, for this session", "": "{title}, as you asked"},
+    standing="Rank {rank}, score {score:.4f}. {reason}",
     people="{n} people",
     others="others",
     it="it",
@@ -184,6 +199,15 @@ CHINESE = Phrases(
         "latent": "它合乎相似顾客的选择，但说不出是哪一条事实。",
         "baseline": "已知的信息里没有什么让它特别突出。",
     },
+    rest={
+        "other_paths": "未列出的其他关联",
+        "text": "与所说的话本身相近",
+        "popularity": "受欢迎或是新品，对谁都一样",
+        "latent": "说不出的部分",
+        "baseline": "一般商品都有的部分",
+    },
+    heading={"user": "{title}，推荐给{who}", "session": "{title}，依据这次浏览", "": "{title}，依据您的提问"},
+    standing="第{rank}位，得分{score:.4f}。{reason}",
     people="{n}位顾客",
     others="其他顾客",
     it="它",

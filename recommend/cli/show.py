@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from kg.ontology import Label, Rel, display_name
-from recommend.draw import REST, chain, quotes
+from recommend.draw import chain, quotes
+from recommend.phrases import PHRASES
 from recommend.result import Answer, Buyer, Explanation, NewProductAnswer, Path, Recommendation
 from recommend.wording import entity_words, relation_words, short_title, shown
 
@@ -172,7 +173,7 @@ def explanation_text(answer: Answer, extra: Iterable[RenderableType] = ()) -> st
         _branch(tree, path, widest)
     for name, value in item.explanation.rest.to_dict().items():
         if value:
-            tree.add(_line(value, widest, REST[name], "dim"))
+            tree.add(_line(value, widest, PHRASES[answer.request.lang].rest[name], "dim"))
     who = answer.request.user_key or "this session"
     head = text(f"{short_title(item.title, limit=70)} for {who}: rank {item.rank}", "bold")
     return rendered(head, *notes, text(item.reason), "", tree, *extra)

@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from recommend.draw import html, svg
+from recommend.draw import folded, html, svg
+from recommend.wording import width
 
 
 @pytest.fixture
@@ -84,6 +85,21 @@ def test_a_notebook_shows_the_same_drawing_in_styles_of_its_own(toy) -> None:
     empty = toy.recommender().recommend(user="u1", k=2, where="price > 9999")
     assert "Nothing is recommended." in empty._repr_mimebundle_()["text/plain"]
     assert "Nothing is recommended." in html(empty)
+
+
+@pytest.mark.parametrize(
+    "text", ["LEGO Creator Sports Car " * 20, "乐高城市系列森林拖拉机积木玩具" * 20, "x" * 300, "", "积木" * 9 + " LEGO " + "x" * 90]
+)
+def test_lines_are_folded_by_the_columns_that_they_take(text: str) -> None:
+    lines = folded(text, 40)
+    assert all(width(line) <= 40 for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+def test_a_drawing_speaks_the_language_that_was_asked_for(toy) -> None:
+    answer = toy.recommender().explain("p03", user="u1", lang="zh")
+    for picture in (html(answer), svg(answer)):
+        assert "推荐给u1" in picture and "受欢迎或是新品" in picture and "score" not in picture
 
 
 def test_a_long_or_wide_name_breaks_and_is_escaped(answer) -> None:
