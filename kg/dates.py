@@ -20,10 +20,11 @@ _UNITS = ((100_000_000_000, 1), (100_000_000_000_000, 1_000), (100_000_000_000_0
 _CLOCK = r"(?:[T ,]+(\d{1,2})[:时](\d{2})(?:[:分](\d{2})(?:\.\d+)?秒?)?\s*([AaPp]\.?[Mm]\.?)?)?\s*\Z"
 _YEAR_FIRST = re.compile(r"(\d{4})[/.年](\d{1,2})[/.月](\d{1,2})日?" + _CLOCK)
 _YEAR_LAST = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4})" + _CLOCK)
-_NAMED = re.compile(r"(?:(\d{1,2})[ \-./]*([A-Za-z]{3,9})\.?|([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,?)[ \-,]+(\d{4})" + _CLOCK)
+_SHORT_YEAR = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{2})" + _CLOCK)
+_WORD = r"([^\d\s.,/\-]{2,16})"
+_DAY = r"(\d{1,2})(?:st|nd|rd|th|er|º)?"
+_NAMED = re.compile(rf"(?:{_DAY}[ \-./]*(?:de |of )?{_WORD}\.?|{_WORD}\.? {_DAY},?)[ \-,./]+(?:de |del )?(\d{{4}}|\d{{2}})" + _CLOCK)
 _DIGITS = re.compile(r"-?\d+(\.\d+)?\Z")
-_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTHS = {name: month for month, name in enumerate(_MONTH_NAMES, 1)}
 
 
 class DateError(ValueError):
@@ -36,12 +37,14 @@ class Dates:
     Args:
         zone: time zone of values that carry none.
         day_first: whether 03/04/2024 is 3 April; None where nothing says so, and such values are refused.
+        today: the last day that a year of two digits may mean; it is the latest such year from 1970 on.
     """
 
-    def __init__(self, zone: str = "UTC", day_first: bool | None = None) -> None:
+    def __init__(self, zone: str = "UTC", day_first: bool | None = None, today: datetime.date | None = None) -> None:
         self._zone_name = zone
         self._zone = ZoneInfo(zone)
         self.day_first = day_first
+        self._today = today or datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=1)
 
     def seconds(self, array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_], dict[int, str]]:
         """Seconds of each value (floored), a mask of those that have a value, and why others of the places have none.
@@ -158,15 +161,51 @@ class Dates:
                 first, separator, second, year, *clock = match.groups()
                 day, month = self._order(first, separator, second, text)
                 return _build(year, month, day, clock)
+            if match := _SHORT_YEAR.match(text):
+                return self._short(match, text)
             if match := _NAMED.match(text):
                 day1, name1, name2, day2, year, *clock = match.groups()
-                month_number = _MONTHS.get((name1 or name2)[:3].lower())
-                return _build(year, str(month_number), day1 or day2, clock) if month_number else None
+                return self._named(name1 or name2, day1 or day2, year, clock, text)
             return email.utils.parsedate_to_datetime(text)
         except DateError:
             raise
         except (ValueError, TypeError, IndexError):
             return None
+
+    def _named(self, name: str, day: str, year: str, clock: list[str | None], text: str) -> datetime.datetime | None:
+        from kg.month_names import MonthError, month_of
+
+        try:
+            month = month_of(name)
+        except MonthError as error:
+            raise DateError(f"ambiguous date: {text[:40]!r}, for {error}; write it with a number") from None
+        if month is None:
+            return None
+        if len(year) == 4:
+            return _build(year, str(month), day, clock)
+        return self._past(year, str(month), day, clock)
+
+    def _short(self, match: re.Match[str], text: str) -> datetime.datetime | None:
+        """A date of three numbers of two digits: as told, or where only one way to read it gives a day that has been."""
+        first, _, second, last, *clock = match.groups()
+        day_first, month_first, year_first = (last, second, first), (last, first, second), (first, second, last)
+        ways = (day_first, month_first, year_first) if self.day_first is None else (day_first if self.day_first else month_first,)
+        found = {when for year, month, day in ways if (when := self._past(year, month, day, clock)) is not None}
+        if len(found) > 1:
+            told = ", ".join(sorted(f"{when:%Y-%m-%d}" for when in found))
+            raise DateError(f"ambiguous date: {text[:40]!r} may be {told}; set day_first under [events], or write years of four digits")
+        return next(iter(found), None)
+
+    def _past(self, year: str, month: str, day: str, clock: list[str | None]) -> datetime.datetime | None:
+        """The latest such day from 1970 to today; None where there was none."""
+        for century in ("20", "19"):
+            try:
+                when = _build(century + year.zfill(2), month, day, clock)
+            except ValueError:
+                continue
+            if datetime.date(1970, 1, 1) <= when.date() <= self._today:
+                return when
+        return None
 
     def _order(self, first: str, separator: str, second: str, text: str) -> tuple[str, str]:
         """(day, month): as only one reading is a date, as dots say (nobody writes the month first with them), or as told."""

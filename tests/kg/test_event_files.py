@@ -80,7 +80,11 @@ def test_a_real_log() -> None:
         ({"time": "2021"}, "unreadable date: 2021 is no count of seconds since 1970; a rank is mapped as order, not as time"),
         ({"time": 17}, "unreadable date: 17 is no count of seconds since 1970; a rank is mapped as order, not as time"),
         ({"time": "03/04/2021"}, "ambiguous date: '03/04/2021' is day first or month first; set day_first under [events]"),
-        ({"time": "1/2/21"}, "unreadable date: '1/2/21'"),
+        (
+            {"time": "1/2/21"},
+            "ambiguous date: '1/2/21' may be 2001-02-21, 2021-01-02, 2021-02-01; "
+            "set day_first under [events], or write years of four digits",
+        ),
         ({"time": "0001-01-01"}, "implausible date: before 1900"),
         ({"time": "2023-11-17"}, "date in the future: 2023-11-17 (allow_future under [events] takes it)"),
         ({"time": 4_000_000_000}, "date in the future: 2096-10-02 (allow_future under [events] takes it)"),
