@@ -127,7 +127,8 @@ def tune(workspace: Workspace, config: TrainConfig, trials: int, minutes: float 
                 _, report = choose(parts_of(tried, texts), tried.snapshot, tried)
             return figure_of(report)
 
-        found = search(rehearse, config, workspace.cache / "tuning", training.snapshot.digest, trials, minutes, progress)
+        start = tuned_settings(workspace, config)
+        found = search(rehearse, config, workspace.cache / "tuning", training.snapshot.digest, trials, minutes, progress, start)
         keep(workspace, found)
         return found
 

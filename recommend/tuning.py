@@ -48,7 +48,7 @@ class Tuned:
     Args:
         settings: the best by setting, those that were looked for only.
         figure: their NDCG@20 on validation.
-        before: that of the settings that held before.
+        before: that of the settings that held when the search began.
         trials: how many were measured, all runs of the search together.
         complete: whether that is as many as were asked for; if not, time was up.
     """
@@ -114,6 +114,7 @@ def search(
     trials: int,
     minutes: float | None = None,
     progress: Progress = SILENT,
+    start: FitSettings | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Tuned:
     """Look for settings.
@@ -126,6 +127,7 @@ def search(
         trials: how many are wanted, those of earlier runs among them.
         minutes: no trial begins that would, as long as the longest so far, end later; None: no limit.
         progress: hears the stage "tuning" in trials.
+        start: what a new search tries first: the settings that hold now; the config's own when None.
         clock: seconds.
 
     Raises:
@@ -134,9 +136,10 @@ def search(
     names = names_of(config)
     if not names:
         raise StateError("Every setting is given in clew.toml, so there is nothing to tune.", "Take some out of [train.settings].")
-    now = {name: float(getattr(config.settings, name)) for name in names}
+    now = {name: float(getattr(start or config.settings, name)) for name in names}
     study = _study(folder, digest_json([about, config.model_dump(mode="json"), SPACE]).removeprefix("sha256:")[:16])
-    study.enqueue_trial(now, skip_if_exists=True)
+    if not study.trials:
+        study.enqueue_trial(now)
     began, longest, refused = clock(), 0.0, ""
     with progress.stage("tuning", trials) as advance:
         advance(min(_done(study), trials))
@@ -151,8 +154,7 @@ def search(
     if not measured:
         raise StateError("No settings could be measured on validation.", refused or "Give it more minutes.")
     best = max(measured, key=lambda trial: (trial.value, -trial.number))
-    before = next((trial.value for trial in measured if trial.params == now), best.value)
-    return Tuned(best.params, float(best.value), float(before), len(measured), _done(study) >= trials)
+    return Tuned(best.params, float(best.value), float(measured[0].value), len(measured), _done(study) >= trials)
 
 
 def _study(folder: Path, name: str) -> optuna.Study:

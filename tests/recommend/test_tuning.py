@@ -70,6 +70,12 @@ def test_a_search_that_was_killed_goes_on_with_the_trial_it_was_in(tmp_path):
     assert found == search(hill, CONFIG, tmp_path / "whole", "graph", 12)
 
 
+def test_a_new_search_begins_with_what_an_earlier_one_found(tmp_path):
+    asked = []
+    found = search(lambda settings: asked.append(settings) or hill(settings), CONFIG, tmp_path, "graph", 2, start=FitSettings(shrink=20.0))
+    assert asked[0].shrink == 20.0 and found.before == hill(asked[0])
+
+
 def test_it_is_bounded_in_time(tmp_path):
     seconds = iter(range(0, 10_000, 40))
     found = search(hill, CONFIG, tmp_path, "graph", 50, minutes=5, clock=lambda: float(next(seconds)))
