@@ -52,7 +52,24 @@ currency = "USD"
 [events]
 files = "shop/purchases.parquet"
 columns = { user = "user_id", item = "item_id", time = "date", value = "qty" }
+
+[extraction]
+extractor = "trained"
 """
+
+
+READ = ("B00IR77HFE", "B071225BBS")  # a travel mug and storage cubes: their titles are shown with what was read out of them
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What was read out of a title: an attribute, its value, and the characters that say so."""
+
+    attribute: str
+    value: str
+    start: int
+    end: int
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +192,26 @@ class Demo:
             price_parser=parse_price,
         )
 
+    def read_titles(self) -> list[tuple[str, list[Span]]]:
+        """The titles of `READ`, each with what was read out of it and became a fact, from left to right."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from kg.ontology import ATTRIBUTE_RELATIONS
+        from kg.tables import EVIDENCE_SCHEMA
+        from kg.truth import Truth
+
+        tables = Truth(self.workspace.graph).tables()
+        titles = dict(zip(tables.products.column("key").to_pylist(), tables.products.column("title").to_pylist(), strict=True))
+        found: dict[str, list[Span]] = {key: [] for key in READ}
+        for attribute, name in ATTRIBUTE_RELATIONS.items():
+            stated = tables.evidence.get(name, EVIDENCE_SCHEMA.empty_table())
+            for row in stated.filter(pc.is_in(stated.column("source_key"), value_set=pa.array(READ))).to_pylist():
+                if row["field"] == "title":
+                    span = Span(attribute, row["target_key"].partition(":")[2], row["span_start"], row["span_end"], row["confidence"])
+                    found[row["source_key"]].append(span)
+        return [(titles[key], sorted(spans, key=lambda span: (span.start, span.attribute))) for key, spans in found.items()]
+
     def train(self) -> Recommender:
         """Graph → model, as `clew train` does it."""
         from kg.config import TrainConfig
@@ -222,7 +259,7 @@ def made_from() -> str:
 
     with as_file(files("recommend") / "data" / "open-ecommerce") as folder:
         data = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("products.parquet", "purchases.parquet")]
-    return digest_json([__version__, CUT.isoformat(), SEED, *data])
+    return digest_json([__version__, CUT.isoformat(), SEED, CONFIG, *data])
 
 
 def cut_in_time(purchases: pa.Table) -> tuple[pa.Table, pa.Table]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from kg.ontology import Label
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from recommend.demo import Demo, Table
+    from recommend.demo import Demo, Span, Table
     from recommend.service import Recommender
 
 DEFAULT = Path("clew-demo")
@@ -102,6 +104,9 @@ class _Show:
             text(f"{made[Label.PRODUCT]} products ({unsold:,} never bought so far), {kept:,} purchases by {made[Label.USER]} people."),
             text(f"Read out of the titles: {made[Label.BRAND]} brands, {made[Label.MATERIAL]} materials, {made[Label.COLOR]} colours."),
         )
+        read = self._run.read_titles()
+        self._document["read"] = [{"title": title, "spans": [asdict(span) for span in spans]} for title, spans in read]
+        self._say("", *(line for title, spans in read for line in marked(title, spans)))
 
     def answers(self) -> None:
         """Ten recommendations, one of them put to the test, a product that nobody has, a newcomer."""
@@ -183,6 +188,17 @@ class _Show:
         self._say("", text(f"It took: {took}; {memory / 1000:.1f} GB of memory at most.", "dim"))
         if self._session.as_json:
             self._session.emit(self._document, lambda: "")
+
+
+def marked(title: str, spans: Sequence[Span]) -> list[RenderableType]:
+    """A title with the characters underlined that something was read out of, and what that was."""
+    from rich.text import Text
+
+    shown = Text(title)
+    for span in spans:
+        shown.stylize("underline", span.start, span.end)
+    told = [f"{span.attribute} {span.value} ({title[span.start : span.end]!r}, {span.confidence:.0%} sure)" for span in spans]
+    return [shown, Text("  " + " · ".join(told), "dim")]
 
 
 def _plain(line: str) -> RenderableType:

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from kg.workspace import Workspace
-from recommend.cli.demo import differences, figures
+from recommend.cli.demo import differences, figures, marked
 from recommend.cli.show import rendered
-from recommend.demo import CUT, NEWCOMER, SIMPLE, TASKS, Demo, Table, cut_in_time, evaluate, log_of, tasks_of
+from recommend.demo import CUT, NEWCOMER, READ, SIMPLE, TASKS, Demo, Span, Table, cut_in_time, evaluate, log_of, tasks_of
 
 LATER = pa.table(
     {
@@ -42,7 +42,8 @@ def test_the_shop_is_laid_out_as_files_with_a_configuration_that_reads_them(tmp_
     assert Path(config.catalogue.files[0].path).is_file()
     assert pq.read_table(demo.shop / "products.parquet").num_rows == 18_119
     keys = set(pq.read_table(demo.shop / "products.parquet").column("item_id").to_pylist())
-    assert set(NEWCOMER) <= keys
+    assert {*NEWCOMER, *READ} <= keys
+    assert config.extraction.extractor == "trained"
     assert demo.new_product().key not in keys
     assert demo.new_product().price is not None
     assert demo.ready() is None
@@ -97,3 +98,10 @@ def test_the_whole_demo_in_a_pipe_and_a_second_time(clew, tmp_path: Path) -> Non
     assert any(item["cold"] for item in document["shopper"]["items"])
     assert document["new_product"]["users"]
     assert document["newcomer"]["branch"] == "session"
+
+
+def test_a_title_is_shown_with_what_was_read_out_of_it() -> None:
+    spans = [Span("brand", "zibb", 0, 4, 0.94), Span("material", "steel", 5, 10, 0.8)]
+    title, told = marked("Zibb Steel Mug", spans)
+    assert [(span.start, span.end) for span in title.spans] == [(0, 4), (5, 10)]
+    assert told.plain.strip() == "brand zibb ('Zibb', 94% sure) · material steel ('Steel', 80% sure)"
