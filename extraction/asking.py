@@ -42,7 +42,7 @@ class Choice:
 def expected_gain(
     confidences: Mapping[str, ArrayLike],
     reliability: float | Mapping[str, float] = DEFAULT_RELIABILITY,
-    weights: Mapping[str, float] | None = None,
+    weights: Mapping[str, ArrayLike] | None = None,
 ) -> NDArray[np.float64]:
     """Expected gain of asking, per title.
 
@@ -50,7 +50,7 @@ def expected_gain(
         confidences: attribute → float [titles], the calibrated probability that what is held now (a value, or that there is none) is right;
             NaN for a slot that is no question.
         reliability: the probability that the model is right, for all attributes or by attribute.
-        weights: attribute → worth of a right slot; 1 where not given.
+        weights: attribute → worth of a right slot, one number or one per title; 1 where not given.
 
     Raises:
         InputError: lengths differ, or a probability is not in 0..1.
@@ -63,7 +63,7 @@ def expected_gain(
         right = reliability if isinstance(reliability, float | int) else reliability.get(name, DEFAULT_RELIABILITY)
         if not 0 <= right <= 1 or np.any((column < 0) | (column > 1)):
             raise InputError(f"The probabilities of {name} do not lie between 0 and 1.", "Calibrate them first.")
-        gain += (weights or {}).get(name, 1.0) * np.nan_to_num(np.maximum(right - column, 0.0), nan=0.0)
+        gain += np.asarray((weights or {}).get(name, 1.0)) * np.nan_to_num(np.maximum(right - column, 0.0), nan=0.0)
     return gain
 
 
@@ -73,7 +73,7 @@ def choose(
     costs: Sequence[Usage] | None = None,
     prices: Prices | None = None,
     reliability: float | Mapping[str, float] = DEFAULT_RELIABILITY,
-    weights: Mapping[str, float] | None = None,
+    weights: Mapping[str, ArrayLike] | None = None,
 ) -> Choice:
     """The titles to ask about within a budget, the most worthwhile first; never one that gains nothing.
 

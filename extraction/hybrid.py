@@ -15,6 +15,7 @@ from extraction.base import Mention
 from extraction.combine import Policy, Slot, Verdict, combined
 from extraction.llm import WINDOW, LlmExtractor
 from extraction.llm_config import LlmConfig
+from extraction.parts import category_of
 from extraction.tag_pipeline import TaggerExtractor, build_tagger
 from kg.digest import digest_json
 from kg.errors import InputError
@@ -66,7 +67,10 @@ class HybridExtractor:
             raise InputError("A hybrid's language model was asked about other products than were read.", "Give each hybrid its own.")
         names = list(self.local.component.model.learned)
         held = {a: np.array([s[a].confidence if a in s else np.nan for s in self._slots]) for a in names}
-        return [float(gain) for gain in expected_gain(held, self.policy.reliability)]
+        kinds = [category_of(product.fields) for product in window]
+        # Where the training rows of a kind of product never label an attribute, nobody asks for it.
+        worth = {a: np.array([one.kinds.get(kind, 1.0) for kind in kinds]) for a, one in self.local.component.model.learned.items()}
+        return [float(gain) for gain in expected_gain(held, self.policy.reliability, worth)]
 
     def _decided(self, mentions: Sequence[Mention], slots: Mapping[str, Slot], answer: Sequence[Mention] | None) -> list[Mention]:
         kept = [m for m in mentions if m.extractor != TaggerExtractor.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -198,6 +199,12 @@ class Fitter:
             members.append(Member(path.read_bytes(), uses_rules, 0.5))
         return TaggerModel({self.attribute: Learned(self.name, tuple(members), 0.5)}, "", weights)
 
+    def kinds(self) -> dict[str, float]:
+        """Kind of product → share of its rows that label the attribute, drawn towards a half by one row."""
+        kinds = [category_of(row.product.fields) for row in self.prepared.rows]
+        every, own = Counter(kinds), Counter(kinds[i] for i in self.rows)
+        return {kind: round((own[kind] + 0.5) / (n + 1), 4) for kind, n in every.items()}
+
     def held_out(self, fold: NDArray[np.int64]) -> list[Slot]:
         """Every labelled slot, read by a model of the other folds (whose gazetteer holds the values of all rows but its own)."""
         slots = []
@@ -217,7 +224,7 @@ class Fitter:
         values = frozenset(v.casefold() for i in self.rows for v in self.prepared.rows[i].values.get(self.name, ()))
         wanted = sum(bool(slot.gold) for slot in slots)
         members = model.learned[self.attribute].members
-        one = Learned(self.name, members, 0.5, rows=len(self.rows), values=wanted, known=values)
+        one = Learned(self.name, members, 0.5, rows=len(self.rows), values=wanted, known=values, kinds=self.kinds())
         return tuned(one, slots, self.prepared.rows), dict(model.weights)
 
 

@@ -29,7 +29,7 @@ from kg.errors import StateError
 
 MANIFEST = "model.json"
 ENCODER = "encoder.safetensors"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # Attributes that are written in any case: their CRFs see no capitals.
 ANY_CASE = frozenset({"material", "color"})
 
@@ -61,6 +61,7 @@ class Learned:
         rows, values: labelled rows that were learned from, and how many of them have a value.
         known: values that were learned from, casefolded; to tell seen values from unseen ones.
         rules: share of the rules' own answer in the probability; the CRFs' is the rest.
+        kinds: kind of product → share of its training rows in which the attribute was labelled: whether anybody asks for it there.
         mix: how the CRFs' probabilities and the encoder's become one; of the accurate tier only.
     """
 
@@ -73,6 +74,7 @@ class Learned:
     values: int = 0
     known: frozenset[str] = frozenset()
     rules: float = 0.0
+    kinds: Mapping[str, float] = field(default_factory=dict)
     mix: Mix = MEAN
 
 
@@ -224,6 +226,7 @@ def _entry(one: Learned, attribute: str) -> dict[str, Any]:
         "values": one.values,
         "known": sorted(one.known),
         "rules": one.rules,
+        "kinds": dict(one.kinds),
         "mix": [one.mix.bias, one.mix.crf, one.mix.encoder],
     }
 
@@ -232,4 +235,5 @@ def _learned(entry: Mapping[str, Any], members: tuple[Member, ...]) -> Learned:
     calibration, absence = Calibration.from_dict(entry["calibration"]), Calibration.from_dict(entry["absence"])
     known, mix = frozenset(entry["known"]), Mix(*entry["mix"])
     counted = (entry["rows"], entry["values"], known)
-    return Learned(entry["name"], members, float(entry["threshold"]), calibration, absence, *counted, float(entry["rules"]), mix)
+    shares = (float(entry["rules"]), entry["kinds"])
+    return Learned(entry["name"], members, float(entry["threshold"]), calibration, absence, *counted, *shares, mix)

@@ -95,3 +95,9 @@ def test_asking_by_confidence_sets_more_right_than_asking_at_random() -> None:
 def test_what_cannot_be_chosen_from(arguments: tuple[object, ...], message: str) -> None:
     with pytest.raises(InputError, match=message):
         choose(*arguments)  # type: ignore[arg-type]
+
+
+def test_a_slot_that_nobody_asks_for_draws_no_question() -> None:
+    held = {"brand": [0.8, 0.8], "color": [0.1, 0.1]}
+    gain = expected_gain(held, 0.9, {"color": [0.0, 1.0]})
+    assert gain.tolist() == pytest.approx([0.1, 0.9])
