@@ -22,11 +22,12 @@ from recommend.words import CatalogueWords
 
 SHRINK = 3.0
 ROW_CAP = 512
+CROWD = 10_000  # products of a person (a reseller, a crawler) from which on the pairs say nothing; all of them would be 50 million
 _BLOCK = 1024
 
 
 def co_bought(interactions: sp.csr_array, cap: int = ROW_CAP, shrink: float = SHRINK) -> sp.csr_array:
-    """U of users × products (CSR of ones) as CSR float32 [n_items, n_items]."""
+    """U of users × products (CSR of ones) as CSR float32 [n_items, n_items]; people of `CROWD` products or more are left out."""
     buyers, size = buyers_of(interactions), interactions.shape[1]
     starts = range(0, size, _BLOCK)
     blocks = [co_bought_rows(interactions, buyers, np.arange(s, min(s + _BLOCK, size), dtype=np.int32), cap, shrink) for s in starts]
@@ -49,10 +50,12 @@ def co_bought_rows(
         CSR float32 [rows, n_items], columns ascending.
     """
     scale = 1 / np.sqrt(np.diff(buyers.indptr) + shrink)
-    user_weight = 1 / np.sqrt(np.maximum(np.diff(interactions.indptr), 1))
+    had = np.diff(interactions.indptr)
+    user_weight = np.where(had < CROWD, 1 / np.sqrt(np.maximum(had, 1)), 0.0)
     part = sp.csr_array(buyers[rows])
     lengths = np.diff(part.indptr)
     part = sp.csr_array((user_weight[part.indices] * np.repeat(scale[rows], lengths), part.indices, part.indptr), shape=part.shape)
+    part.eliminate_zeros()
     block = sp.csr_array(part @ interactions)
     block.data = np.where(np.repeat(rows, np.diff(block.indptr)) == block.indices, 0.0, block.data * scale[block.indices])
     block.eliminate_zeros()

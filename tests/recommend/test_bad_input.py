@@ -3,7 +3,9 @@
 import json
 import math
 
+import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import recommend.fit
 from kg.config import TrainConfig
@@ -14,6 +16,8 @@ from recommend.bundle import load
 from recommend.service import Recommender
 from recommend.testing import DAY, planted_material
 from recommend.train import train
+from recommend.views import co_bought as views_co_bought
+from recommend.views.co_bought import co_bought
 
 WORDS = TrainConfig(text_encoder=("words",))
 QUICK = TrainConfig(text_encoder=("words",), without=("gnn",))
@@ -80,6 +84,18 @@ def test_a_user_with_a_hundred_thousand_events(tmp_path):
     wanted = materials[keys.index(rest[0][1])]
     found = [materials[keys.index(item.item_key)] for item in asked(shop, rest[0][0], k=10).items]
     assert found.count(wanted) >= 5
+
+
+def test_pairs_of_a_person_who_had_everything_are_left_out(monkeypatch):
+    """A hundred thousand products of one person would be five billion pairs; below the limit everybody counts."""
+    snapshot, _ = planted_material()
+    many = sp.csr_array(np.ones((1, snapshot.n_items), np.float32))
+    both = sp.csr_array(sp.vstack([snapshot.interactions, many], format="csr"))
+    whole = co_bought(both)
+    monkeypatch.setattr(views_co_bought, "CROWD", snapshot.n_items)
+    without = co_bought(both)
+    assert whole.nnz == snapshot.n_items * (snapshot.n_items - 1)
+    assert without.nnz == co_bought(snapshot.interactions).nnz < whole.nnz
 
 
 @pytest.fixture(scope="module")
