@@ -29,7 +29,7 @@ from kg.store import GraphStore
 from kg.workspace import Workspace
 
 QUESTIONS = 300
-_BUDGET = 20.0  # seconds of one kind of question to one engine; a slow one is asked fewer
+_BUDGET = 10.0  # seconds of one kind of question to one engine; a slow one is asked fewer
 _ATTRIBUTE, _ALL, _BUYERS = "paths_by_brand", "paths", "paths_by_buyers"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -101,3 +102,40 @@ def test_a_server_killed_while_it_is_written_to(neo4j: Server, store: Neo4jStore
     writing.join(timeout=120)
     assert not writing.is_alive() and not failed
     assert verify(store, graph) == [] and store.digest() == graph.digest
+
+
+def sync_and_kill(store: Neo4jStore, uri: str, folders: list[Path], kills: int, seed: int) -> int:
+    """Bring a server from one graph to the other, kill who does it at a random moment, go on. Returns how many of the kills hit."""
+    rng, killed = random.Random(seed), 0
+    bring_up_to_date(store, graph_to_hold(Truth(folders[0])))
+    started = time.perf_counter()
+    assert subprocess.Popen([sys.executable, "-c", SLOWLY, uri, str(folders[1])]).wait() == 0
+    duration = time.perf_counter() - started
+    for turn in range(kills):
+        graph = graph_to_hold(Truth(folders[turn % 2]))
+        writing = subprocess.Popen([sys.executable, "-c", SLOWLY, uri, str(folders[turn % 2])])
+        time.sleep(rng.uniform(0.2, 1.0) * duration)
+        writing.send_signal(signal.SIGKILL)
+        killed += writing.wait() != 0
+        bring_up_to_date(store, graph)
+        assert verify(store, graph) == [] and store.digest() == graph.digest
+    return killed
+
+
+@pytest.fixture
+def folders(shop: GraphTables, tmp_path: Path) -> list[Path]:
+    """A graph, and one without its facts."""
+    found = [tmp_path / "with", tmp_path / "without"]
+    Truth(found[0]).write(shop)
+    Truth(found[1]).write(GraphTables(shop.products, {}, shop.events))
+    return found
+
+
+def test_three_kills_of_a_sync(neo4j: Server, store: Neo4jStore, folders: list[Path]) -> None:
+    assert sync_and_kill(store, neo4j.uri, folders, 3, seed=5)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_800)
+def test_fifty_kills_of_a_sync(neo4j: Server, store: Neo4jStore, folders: list[Path]) -> None:
+    assert sync_and_kill(store, neo4j.uri, folders, 50, seed=6) > 10
