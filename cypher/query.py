@@ -25,6 +25,7 @@ from typing import Any
 GROUPS = ("explore", "explain", "quality", "analytics")
 _TAG = re.compile(r"@(param|columns|needs|cost)\s+(.*)", re.DOTALL)
 _PARAMETER = re.compile(r"(\w+)\s*:\s*(text|integer|number|boolean|list)\s*(?:=\s*(.+))?\Z", re.DOTALL)
+_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _TYPES: dict[str, tuple[type, ...]] = {"text": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,), "list": (list,)}
 
 
@@ -135,6 +136,16 @@ class NamedQuery:
             "columns": list(self.columns),
             "needs": list(self.needs),
         }
+
+
+def cypher_literal(value: Any) -> str:
+    """A parameter's value as Cypher writes it: texts in single quotes, everything that could end one escaped."""
+    if isinstance(value, str):
+        escaped = "".join(_ESCAPES.get(c, c if c.isprintable() else f"\\u{ord(c):04X}" if ord(c) < 0x10000 else c) for c in value)
+        return f"'{escaped}'"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(cypher_literal, value)) + "]"
+    return json.dumps(value)
 
 
 def parse(name: str, group: str, source: str) -> NamedQuery:

@@ -35,6 +35,18 @@ def named_query(name: str) -> NamedQuery:
     return found
 
 
+def bound_parameters(query: NamedQuery, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for all parameters of a query of the library, defaults filled in.
+
+    Raises:
+        InputError: one is missing, unknown or of another type.
+    """
+    try:
+        return query.bind(given)
+    except QueryError as error:
+        raise InputError(error.message, error.hint) from None
+
+
 def run_named(store: GraphStore, name: str, given: Mapping[str, Any], limits: Limits = NAMED_LIMITS) -> Rows:
     """Run a query of the library on an engine.
 
@@ -49,11 +61,7 @@ def run_named(store: GraphStore, name: str, given: Mapping[str, Any], limits: Li
     lacking = [need for need in query.needs if need not in store.capabilities]
     if lacking:
         raise EngineError(f"The query {name} needs {_NEEDS[lacking[0]]}, which the {store.name} engine does not have.", _NEEDS_HINT)
-    try:
-        bound = query.bind(given)
-    except QueryError as error:
-        raise InputError(error.message, error.hint) from None
-    found = store.run(query.text, bound, limits)
+    found = store.run(query.text, bound_parameters(query, given), limits)
     # An engine that has none of a relation answers without rows and without columns.
     return found if found.rows else dataclasses.replace(found, columns=query.columns)
 

@@ -50,15 +50,20 @@ def list_queries(session: Session) -> None:
 
 @cypher.command(name="show")
 @click.argument("name")
+@_PARAM
 @command_options
-def show_query(session: Session, name: str) -> None:
-    """The text of a query, as Neo4j Browser runs it too."""
-    from kg.explore import named_query
+def show_query(session: Session, name: str, params: tuple[str, ...]) -> None:
+    """The text of a query with its parameters, to be pasted into Neo4j Browser or cypher-shell as it is."""
+    from cypher.query import cypher_literal
+    from kg.explore import bound_parameters, named_query
 
     query = named_query(name)
+    # What must be given and is not stands there as a text of dots: it runs, and finds nothing.
+    missing = {p.name: "…" for p in query.parameters if p.required and p.type == "text"}
+    values = bound_parameters(query, {**missing, **dict(map(_split, params))})
 
     def told() -> str:
-        sets = [f":param {p.name} => {'…' if p.required else json.dumps(p.default)};" for p in query.parameters]
+        sets = [f":param {name} => {cypher_literal(value)};" for name, value in values.items()]
         cost = [f"// {query.cost}"] if query.cost else []
         return "\n".join([f"// {query.summary}", *cost, *sets, f"{query.text};"])
 
