@@ -11,7 +11,7 @@ from kg.model import Product
 from kg.readers import read_rows
 from kg.rejects import Rejects
 
-LEARNED = 100_000
+LEARNED = 50_000
 # Columns by other names that people give them.
 _KEYS = ("key", "item_key", "item_id", "item", "id", "asin", "sku")
 _TITLES = ("title", "input", "name", "product_name")
