@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from kg.events import EventLog
 from kg.seeds import generator
 from kg.snapshot import GraphSnapshot
 from recommend import fuse
@@ -28,6 +30,8 @@ PEOPLE = 3000  # people of a slice that weights are chosen on
 FEW = 3  # products that a person is shortened to for the branch `few_events`
 RECENCY_DAYS = (730.0, 365.0, 180.0)
 RECENCY_EVENTS = (40.0, 20.0, 10.0, 5.0)
+KIND_VALUES = (0.5, 0.25, 0.0)  # what an event of another kind than a purchase may count
+LOUDEST_KIND = "purchase"
 _RECENCY_PEOPLE = 250  # of each slice that recency is chosen on
 _FACT_START = 0.3
 
@@ -49,7 +53,7 @@ def choose(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training) -
         training.progress.note("There are too few events to choose weights on; the defaults hold.")
         return Weights({Branch.KNOWN: start}), {"validation": None}
     recency = _recency(parts, snapshot, training)
-    report: dict[str, Any] = {"recency": {"days": recency.days, "events": recency.events}, "branches": {}}
+    report: dict[str, Any] = {"recency": Weights({}, recency=recency).to_dict()["recency"], "branches": {}}
     branches = {}
     for branch in (Branch.KNOWN, Branch.FEW_EVENTS):
         found = [(part, task) for part in parts for task in _of_branch(part.slice, branch, training)]
@@ -87,24 +91,39 @@ def _groups(part: Part, task: Task, recency: Recency) -> dict[bool, fuse.Group]:
 
 
 def _recency(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training) -> Recency:
-    """How fast a history fades under the starting weights: by days where events have times, then by products where they have an order.
-
-    The next value is taken when it is better by more than chance.
+    """How loudly a history speaks under the starting weights: by days where events have times, by products where they have an order,
+    by the kind of event where there are several. A value is taken when it is better by more than chance than the one before.
     """
     tasks = [(part, task) for part in parts for task in _of_branch(part.slice, Branch.KNOWN, training)]
-    if not tasks or not in_order(snapshot.events):
+    steps = list(_steps(snapshot.events))
+    if not tasks or not steps:
         return Recency()
     tasks = [(part, task.some(np.arange(min(task.n_users, _RECENCY_PEOPLE)))) for part, task in tasks]
     best = Recency()
     figures = _under(tasks, best)
-    for name, values in (("days", RECENCY_DAYS if snapshot.events.timed else ()), ("events", RECENCY_EVENTS)):
+    for step in steps:
         start = best
-        for value in values:
-            tried = replace(start, **{name: value})
+        for change in step:
+            tried = change(start)
             found = _under(tasks, tried)
             if fuse.better(found, figures):
                 best, figures = tried, found
     return best
+
+
+def _steps(events: EventLog) -> Iterator[list[Callable[[Recency], Recency]]]:
+    """What is chosen one after the other, each from some changes."""
+    if in_order(events):
+        if events.timed:
+            yield [partial(replace, days=days) for days in RECENCY_DAYS]
+        yield [partial(replace, events=later) for later in RECENCY_EVENTS]
+    for kind in events.kind_names if len(events.kind_names) > 1 else ():
+        if kind != LOUDEST_KIND:
+            yield [partial(_with_kind, kind=kind, value=value) for value in KIND_VALUES]
+
+
+def _with_kind(recency: Recency, kind: str, value: float) -> Recency:
+    return replace(recency, kinds={**recency.kinds, kind: value})
 
 
 def _under(tasks: Sequence[tuple[Part, Task]], recency: Recency) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -64,17 +64,21 @@ def profile_of_items(item_rows: Sequence[int], branch: Branch) -> Profile:
 
 @dataclass(frozen=True, slots=True)
 class Recency:
-    """How loudly a product of the history still speaks: exp(−age / days) · exp(−later / events).
+    """How loudly a product of the history still speaks: exp(−age / days) · exp(−later / events) · kind.
 
     Args:
         days: age is counted in days; None where time has no say.
         events: later is how many products the person had after it; None where order has no say.
+        kinds: what an event of a kind counts, 1 where it is not named; of several events with a product the loudest.
     """
 
     days: float | None = None
     events: float | None = None
+    kinds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not all(0 <= value < math.inf for value in self.kinds.values()):
+            raise StateError("What a kind of event counts is 0 or more.")
         if any(value is not None and not value > 0 for value in (self.days, self.events)):
             raise StateError("A history fades over a number of days or of products above 0.")
 
@@ -92,34 +96,29 @@ def profile_of_events(events: EventLog, now: int, recency: Recency) -> Profile:
     """
     rows, places = np.unique(events.item_rows, return_inverse=True)
     branch = Branch.KNOWN if len(rows) >= KNOWN_FROM else Branch.FEW_EVENTS if len(rows) else Branch.NEW_USER
-    last = last_times(places, events.times, len(rows))
-    weights = loudness(np.zeros(len(rows), np.int64), last, now, recency if events.timed else Recency(events=recency.events))
+    weights = loudness(np.zeros(len(rows), np.int64), places, events, now, recency)
     return Profile(branch, rows.astype(np.int32), weights.astype(np.float32), rows.astype(np.int32))
 
 
-def last_times(places: NDArray[np.int64], times: NDArray[np.int64], n_places: int) -> NDArray[np.int64]:
-    """The last moment at each place (int64 [n_places]), `NO_TIME` where none is known."""
-    last = np.full(n_places, NO_TIME, np.int64)
-    np.maximum.at(last, places, times)
-    return last
-
-
-def loudness(users: NDArray[np.int64], last: NDArray[np.int64], now: int, recency: Recency) -> NDArray[np.float64]:
+def loudness(users: NDArray[np.int64], places: NDArray[np.int64], events: EventLog, now: int, recency: Recency) -> NDArray[np.float64]:
     """|H|^-1/2 · recency of each product of many histories.
 
     Args:
         users: int64 [h], ascending: whose history each product is in.
-        last: int64 [h], when the person had it last; `NO_TIME` counts as `days` ago and as followed by `events` others.
-        now: what ages are counted from; a future moment counts as now.
-        recency: how histories fade.
+        places: int64 [m], of each event the place of its product in `users`.
+        events: [m]; a product counts from its last event. One without a time counts as `days` ago and as followed by `events` others.
+        now: what ages are counted from (seconds); a future moment counts as now.
+        recency: how histories fade; `days` has no say where the log has no moments.
 
     Returns:
         float64 [h].
     """
+    last = np.full(len(users), NO_TIME, np.int64)
+    np.maximum.at(last, places, events.times)
     ends = np.searchsorted(users, users, side="right")
     weights = 1 / np.sqrt(np.maximum(ends - np.searchsorted(users, users), 1))
     known = last != NO_TIME
-    if recency.days is not None:
+    if recency.days is not None and events.timed:
         ages = np.maximum(now - np.where(known, last, now), 0) / _DAY
         weights *= np.exp(-np.where(known, ages / recency.days, 1.0))
     if recency.events is not None and len(users):
@@ -129,4 +128,9 @@ def loudness(users: NDArray[np.int64], last: NDArray[np.int64], now: int, recenc
         later = np.empty(len(users), np.int64)
         later[order] = ends[order] - group_ends[np.concatenate([[0], np.cumsum(changes)])]
         weights *= np.exp(-np.where(known, later / recency.events, 1.0))
+    if recency.kinds:
+        counted = np.array([recency.kinds.get(kind, 1.0) for kind in events.kind_names])
+        loudest = np.zeros(len(users))
+        np.maximum.at(loudest, places, counted[events.kinds])
+        weights *= loudest
     return np.asarray(weights, np.float64)

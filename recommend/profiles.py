@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from kg.events import EventLog
-from recommend.profile import Recency, last_times, loudness
+from recommend.profile import Recency, loudness
 
 
 def profiles_of(history: EventLog, n_users: int, n_items: int) -> sp.csr_array:
@@ -29,7 +29,6 @@ def weighted_profiles(history: EventLog, n_users: int, n_items: int, now: int, r
     pairs = history.user_rows.astype(np.int64) * n_items + history.item_rows
     unique, inverse = np.unique(pairs, return_inverse=True)
     users, items = np.divmod(unique, n_items)
-    last = last_times(inverse, history.times, len(unique))
-    weights = loudness(users, last, now, recency if history.timed else Recency(events=recency.events))
+    weights = loudness(users, inverse, history, now, recency)
     starts = np.searchsorted(users, np.arange(n_users + 1))
     return sp.csr_array((weights.astype(np.float32), items.astype(np.int32), starts), shape=(n_users, n_items))

@@ -102,7 +102,7 @@ class Weights:
         return {
             "branches": {str(branch): weights.to_dict() for branch, weights in self.branches.items()},
             "query": {"words": self.query.words, "entities": self.query.entities, "text": self.query.text},
-            "recency": {"days": self.recency.days, "events": self.recency.events},
+            "recency": {"days": self.recency.days, "events": self.recency.events, "kinds": dict(self.recency.kinds)},
         }
 
     @classmethod

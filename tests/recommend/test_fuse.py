@@ -93,7 +93,7 @@ def _asked(one: fuse.Group, who: np.ndarray) -> fuse.Group:
 def test_no_weight_is_below_zero_and_weights_survive_json():
     made = fuse.branch_weights({"good": 2.0, fuse.POPULARITY: 0.5}, {"good": 1.0}, 0.5, -0.1)
     assert made == BranchWeights({"good": 2.0}, {"good": 0.5}, newness=-0.1, popularity=0.5)
-    whole = Weights({Branch.KNOWN: made}, recency=Recency(365.0, 10.0))
+    whole = Weights({Branch.KNOWN: made}, recency=Recency(365.0, 10.0, {"view": 0.5}))
     assert Weights.of(whole.to_dict()) == whole
     assert whole.branch(Branch.SESSION) is made and made.of("none", True) == 0
 
