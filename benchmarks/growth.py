@@ -1,8 +1,8 @@
 """The recommender at size: a generated shop at 0.1×, 1×, 3× and 10× of 100k products, 20k users and 2M events.
 
-For each size: the fit by stages and its peak memory, the bundle, opening it, one recommendation of ten with its paths (p50, p95 in CPU-ms), and a
-thousand of them one after the other. Each stage runs in a process of its own, on one thread. CLEW_BENCH_SIZES=0.1,1 chooses other sizes,
-CLEW_BENCH_WITHOUT=ease,gnn leaves parts of the model out.
+For each size: the fit by stages and its peak memory, the bundle, opening it, one recommendation of ten with its paths (p50, p95 in
+CPU-milliseconds), and a thousand one after the other. Each stage runs in a process of its own, on one thread. CLEW_BENCH_SIZES=0.1,1
+chooses other sizes, CLEW_BENCH_WITHOUT=ease,gnn leaves parts of the model out.
 """
 
 from __future__ import annotations
