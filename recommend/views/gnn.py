@@ -103,8 +103,8 @@ class GnnView(LatentView):
 
     def exact(self, rows: Rows, weights: Values, item_rows: Rows) -> Values:
         """⟨Σ q, v⟩ of some candidates in float64."""
-        target = np.sum([self.table.target[name][item_rows].astype(np.float64) for name in COMPONENTS], axis=0)
-        return np.asarray(target @ self.source(rows, weights))
+        source = self.source(rows, weights)
+        return np.asarray(sum(self.table.target[name][item_rows].astype(np.float64) @ source for name in COMPONENTS))
 
     def block(self, profiles: sp.csr_array) -> NDArray[np.float32]:
         """Many profiles at once."""
