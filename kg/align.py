@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kg.tables import ranks
+from kg.tables import fold, order_of, ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,10 @@ class Changes:
 def group_ids(table: pa.Table, *columns: str) -> NDArray[np.int64]:
     """A number for each distinct combination of some columns (int64 [n])."""
     keys = [ranks(table.column(name)) for name in columns]
-    order = np.lexsort(keys[::-1]) if table.num_rows else np.empty(0, np.int64)
+    folded = fold(keys)
+    order = order_of(keys if folded is None else [folded])
     starts = np.zeros(table.num_rows, np.int64)
-    for key in keys:
+    for key in keys if folded is None else [folded]:
         placed = key[order]
         starts[1:] |= placed[1:] != placed[:-1]
     found = np.empty(table.num_rows, np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from kg.align import group_ids
 from kg.errors import InputError
@@ -48,22 +49,25 @@ def _counted(events: pa.Table, timed: bool, rated: bool) -> pa.Table:
     order = np.argsort(ids, kind="stable")
     starts = np.flatnonzero(np.diff(ids[order], prepend=-1))
     counts = np.diff(np.append(starts, len(order)))
-    firsts, lasts = events.take(order[starts]), events.take(order[starts + counts - 1])
+    firsts, lasts = order[starts], order[starts + counts - 1]
     nothing = pa.nulls(len(starts), pa.string())
-    times = events.take(order).append_column("group", pa.array(ids[order])).group_by("group", use_threads=False)
-    spans = times.aggregate([("time", "min"), ("time", "max")])
-    return pa.table(
-        {
-            "source_key": firsts.column("user"),
-            "target_key": firsts.column("item"),
-            "count": pa.array(counts, pa.int64()),
-            "first": _dates(spans.column("time_min")) if timed else nothing,
-            "last": _dates(spans.column("time_max")) if timed else nothing,
-            "value": lasts.column("value").cast(pa.float64()) if rated else pa.nulls(len(starts), pa.float64()),
-        },
-        schema=EVENT_EDGE_SCHEMA,
-    )
+    first, last = _dates(events.column("time").combine_chunks(), order, starts, lasts) if timed else (nothing, nothing)
+    values = events.column("value").take(lasts).cast(pa.float64()) if rated else pa.nulls(len(starts), pa.float64())
+    ends = [events.column(name).take(firsts) for name in ("user", "item")]
+    return pa.table([*ends, pa.array(counts, pa.int64()), first, last, values], schema=EVENT_EDGE_SCHEMA)
 
 
-def _dates(seconds: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.strftime(seconds.cast(pa.timestamp("s")), format="%Y-%m-%d")
+def _dates(times: pa.Array, order: NDArray[np.int64], starts: NDArray[np.int64], lasts: NDArray[np.int64]) -> tuple[pa.Array, pa.Array]:
+    """Day of the first and of the last event of each pair; unknown times lie before all others and do not count."""
+    if times.null_count:
+        known = pc.fill_null(times, np.iinfo(np.int64).max).to_numpy()
+        earliest = np.minimum.reduceat(known[order], starts)
+        first = pa.array(earliest, pa.int64(), mask=earliest == np.iinfo(np.int64).max)
+    else:
+        first = times.take(order[starts])
+    return _days(first), _days(times.take(lasts))
+
+
+def _days(seconds: pa.Array) -> pa.Array:
+    coded = seconds.dictionary_encode()
+    return pc.strftime(coded.dictionary.cast(pa.timestamp("s")), format="%Y-%m-%d").take(coded.indices)

@@ -172,8 +172,27 @@ def ranks(column: pa.ChunkedArray | pa.Array) -> NDArray[np.int64]:
 
 def sort_order(table: pa.Table, *columns: str) -> NDArray[np.int64]:
     """Positions that sort a table by columns (nulls first); a `-` before a name turns its order round."""
-    keys = [-ranks(table.column(c[1:])) if c.startswith("-") else ranks(table.column(c)) for c in columns]
-    return np.lexsort(keys[::-1]) if table.num_rows else np.empty(0, np.int64)
+    return order_of([-ranks(table.column(c[1:])) if c.startswith("-") else ranks(table.column(c)) for c in columns])
+
+
+def order_of(keys: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Positions that sort by several whole numbers, the first key first (int64 [n]); equal ones stay in their order."""
+    folded = fold(keys)
+    return np.lexsort(keys[::-1]) if folded is None else np.argsort(folded, kind="stable")
+
+
+def fold(keys: Sequence[NDArray[np.int64]]) -> NDArray[np.int64] | None:
+    """Several whole numbers as one that sorts like them, several times quicker; None where they do not fit into 62 bits."""
+    found = np.zeros(len(keys[0]), np.int64)
+    room = 1
+    for key in keys if len(found) else ():
+        low, span = int(key.min()), int(key.max()) - int(key.min()) + 1
+        room *= span
+        if room >= 2**62:
+            return None
+        found *= span
+        found += key - low
+    return found
 
 
 def first_of_groups(table: pa.Table, *columns: str) -> NDArray[np.bool_]:
