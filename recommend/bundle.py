@@ -4,6 +4,7 @@ models/<first 16 hex digits of the digest>/
   manifest.json       format, digests of model, graph and text encoder, weights, report
   views.safetensors   all views, popularity, text vectors
   words.safetensors   the words of the catalogue
+  graph.safetensors   fingerprints of the graph's facts: to say later what has changed
   gnn/                the embedding table (if there is a GNN)
   text/               the text encoder
 models/current.json   {"current": …, "before": […]}
@@ -25,7 +26,8 @@ from gnn.arrays import map_arrays, save_arrays
 from kg.digest import digest_arrays, digest_json
 from kg.errors import StateError, UnknownKeyError
 from recommend.arrays import Arrays
-from recommend.scorer import Scorer, TextVectors, require_snapshot
+from recommend.news import fingerprint, news
+from recommend.scorer import Scorer, TextVectors
 from recommend.texts import texts_vector
 from recommend.views.build import kind_of, views_of_arrays, views_to_arrays
 from recommend.weights import Weights
@@ -33,6 +35,7 @@ from recommend.words import CatalogueWords
 
 if TYPE_CHECKING:
     from gnn.embeddings import EmbeddingTable
+    from kg.snapshot import GraphSnapshot
     from kg.workspace import Workspace
     from recommend.training import Fitted
 
@@ -116,6 +119,7 @@ def save(models: Path, fitted: Fitted, config: Mapping[str, Any], use_it: bool =
             building.mkdir(parents=True)
             save_arrays(arrays, building / "views.safetensors")
             save_arrays(words, building / "words.safetensors")
+            save_arrays(fingerprint(scorer.snapshot), building / "graph.safetensors")
             if table is not None:
                 table.save(building / "gnn")
             (building / "text").mkdir()
@@ -142,7 +146,8 @@ def load(workspace: Workspace, name: str | None = None) -> Scorer:
     folder = workspace.models / chosen
     manifest = _manifest(folder)
     snapshot = workspace.snapshot()
-    require_snapshot(str(manifest["snapshot_digest"]), snapshot)
+    if manifest["snapshot_digest"] != snapshot.digest:
+        raise _of_another_graph(folder, str(manifest["snapshot_digest"]), snapshot)
     table = None
     if manifest["gnn_digest"]:
         from gnn.embeddings import EmbeddingTable
@@ -156,6 +161,16 @@ def load(workspace: Workspace, name: str | None = None) -> Scorer:
     text = None if "text" not in arrays else TextVectors(np.asarray(arrays["text"], np.float32), _Encode(folder / "text"))
     weights = Weights.of(manifest["weights"])
     return Scorer(snapshot, views, np.asarray(arrays["popularity"], np.float64), weights, words, text, str(manifest["digest"]))
+
+
+def _of_another_graph(folder: Path, trained_on: str, snapshot: GraphSnapshot) -> StateError:
+    """Says what has changed since a model was trained."""
+    told = f"The model was trained on the graph {trained_on[:19]}, but the workspace holds {snapshot.digest[:19]}."
+    file = folder / "graph.safetensors"
+    changes = [str(one) for one in news(map_arrays(file), snapshot)] if file.is_file() else []
+    if changes:
+        told += " Since then, " + "; ".join(changes) + "."
+    return StateError(told, "Train again: clew train.")
 
 
 def _without_seconds(table: EmbeddingTable) -> EmbeddingTable:

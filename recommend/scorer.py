@@ -14,7 +14,6 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from kg.errors import StateError
 from kg.events import EventLog
 from kg.ontology import Rel
 from kg.snapshot import GraphSnapshot
@@ -223,16 +222,3 @@ def path_view(view: View, relation: str) -> str:
     if not isinstance(view, GnnView):
         return view.name
     return "gnn_text" if relation == Rel.SIMILAR_TEXT else f"gnn_{view_name(relation)}"
-
-
-def require_snapshot(scorer_digest: str, snapshot: GraphSnapshot) -> None:
-    """Refuse a model of another graph.
-
-    Raises:
-        StateError: the digests differ.
-    """
-    if scorer_digest != snapshot.digest:
-        raise StateError(
-            f"The model was trained on the graph {scorer_digest[:19]}, but the workspace holds {snapshot.digest[:19]}.",
-            "Train again: clew train.",
-        )

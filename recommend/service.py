@@ -217,6 +217,8 @@ class Recommender:
 
         evidence = None if self.workspace is None else AllEvidence(self.workspace)
         told = self._explained(row, asked, request, Explainer(self.snapshot, all_evidence=evidence))
+        if not told.paths and asked.fallback is None:
+            why = (*why, "No path leads from what they did to this product; its score is made of the parts below.")
         shown = (self.recommendation(rank, row, told),)
         return Answer(
             request, asked.branch, asked.fallback, self.scorer.digest, self.snapshot.digest, shown, (*notes, *why, *self.scorer.notes)
