@@ -159,6 +159,9 @@ def _amounts(plain: str, hint: str | None) -> list[_Amount]:
     return found
 
 
+_CENTS = re.compile(r"\d\.\d{1,2}(?!\d)")  # the yen has none
+
+
 def _meant(plain: str, match: re.Match[str], hint: str | None) -> tuple[str | None, float]:
     """Currency of a match and what its number is multiplied by."""
     before, after = match["before"], match["after"]
@@ -186,7 +189,7 @@ def _choose(plain: str, meant: Sequence[str], hint: str | None) -> str | None:
         return hint
     if not meant:
         return None
-    if tuple(meant[:2]) == ("JPY", "CNY") and _IS_HAN.search(plain) and not _IS_KANA.search(plain):
+    if tuple(meant[:2]) == ("JPY", "CNY") and (_CENTS.search(plain) or (_IS_HAN.search(plain) and not _IS_KANA.search(plain))):
         return "CNY"
     return meant[0] or None
 
