@@ -41,7 +41,7 @@ def main(quick: bool = False) -> None:
     measure(PROTOCOLS[:1] if quick else PROTOCOLS, (*SIMPLE, *DENSE, *LEARNT), 1 if quick else 3)
 
 
-def measure(protocols: Sequence[str], rankers: Sequence[str], seeds: int) -> None:
+def measure(protocols: Sequence[str], rankers: Sequence[str], seeds: int, without: str = "") -> None:
     """Run some rankers on some protocols, keep each run as it ends, and print the table of all that are kept."""
     kept = _kept()
     for protocol in protocols:
@@ -49,8 +49,8 @@ def measure(protocols: Sequence[str], rankers: Sequence[str], seeds: int) -> Non
             if ranker in WITHOUT_TEXT.get(protocol, ()):
                 continue
             for seed in range(seeds if ranker in LEARNT else 1):
-                document = {**run(protocol, ranker, seed), "protocol": protocol, "environment": environment()}
-                kept[protocol, ranker, seed] = document
+                document = {**run(protocol, ranker, seed, without), "protocol": protocol, "environment": environment()}
+                kept[_key(document)] = document
                 print("\n".join(rows([document])), flush=True)
                 save("ranking", {"runs": [kept[key] for key in sorted(kept)]})
     print()
@@ -60,13 +60,21 @@ def measure(protocols: Sequence[str], rankers: Sequence[str], seeds: int) -> Non
 def _kept() -> dict[tuple[str, str, int], dict[str, Any]]:
     path = HERE / "results" / "ranking.json"
     found = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
-    return {(document["protocol"], document["model"], document["seed"]): document for document in found}
+    return {_key(document): document for document in found}
 
 
-def run(protocol: str, ranker: str, seed: int) -> dict[str, Any]:
+def _key(document: dict[str, Any]) -> tuple[str, str, int]:
+    return document["protocol"], _label(document), document["seed"]
+
+
+def _label(document: dict[str, Any]) -> str:
+    return " −".join([document["model"], *document.get("without", [])])
+
+
+def run(protocol: str, ranker: str, seed: int, without: str = "") -> dict[str, Any]:
     """One `clew evaluate`, as a person would call it, on one thread."""
     path = str(HERE / "protocols" / f"{protocol}.toml")
-    arguments = ["evaluate", path, "--ranker", ranker, "--data", str(DATA), "--seed", str(seed), "--json", "-q"]
+    arguments = ["evaluate", path, "--ranker", ranker, "--data", str(DATA), "--seed", str(seed), "--without", without, "--json", "-q"]
     code = "import sys; from recommend.cli import main; sys.argv = ['clew', *sys.argv[1:]]; main()"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment)
@@ -77,7 +85,7 @@ def run(protocol: str, ranker: str, seed: int) -> dict[str, Any]:
 
 
 _FIGURES = f"{'people':>6} {'recall':>7} {'ndcg':>6}  {'95 %':<15} {'sd':>5} {'fit':>6} {'all':>6} {'MB':>6}"
-HEADER = f"{'protocol':<26} {'test':<11} {'ranker':<11} {_FIGURES}"
+HEADER = f"{'protocol':<26} {'test':<11} {'ranker':<16} {_FIGURES}"
 
 
 def rows(documents: Sequence[dict[str, Any]]) -> list[str]:
@@ -86,7 +94,7 @@ def rows(documents: Sequence[dict[str, Any]]) -> list[str]:
     for document in documents:
         if "error" in document:
             lines.append(f"{document['protocol']}: {document['model']} failed: {document['error']}")
-        groups.setdefault((document["protocol"], document["model"]), []).append(document)
+        groups.setdefault((document["protocol"], _label(document)), []).append(document)
     for (protocol, model), found in groups.items():
         for test, first in found[0]["tests"].items():
             last = max(int(name.split("@")[1]) for name in first if name.startswith("ndcg@"))
@@ -95,7 +103,7 @@ def rows(documents: Sequence[dict[str, Any]]) -> list[str]:
             low, high = (100 * end for end in first["ci95"][f"ndcg@{last}"])
             spread = f"{statistics.stdev(ndcg):.2f}" if len(ndcg) > 1 else ""
             fit, whole, memory = (statistics.fmean(one[name] for one in found) for name in ("fit_cpu_seconds", "cpu_seconds", "peak_mb"))
-            head = f"{protocol:<26} {test:<11} {model:<11} {first['users']:>6} {recall:>7.2f} {statistics.fmean(ndcg):>6.2f}"
+            head = f"{protocol:<26} {test:<11} {model:<16} {first['users']:>6} {recall:>7.2f} {statistics.fmean(ndcg):>6.2f}"
             lines.append(f"{head}  {f'[{low:.2f}, {high:.2f}]':<15} {spread:>5} {fit:>6.0f} {whole:>6.0f} {memory:>6.0f}")
     return lines
 
@@ -105,5 +113,6 @@ if __name__ == "__main__":
     parser.add_argument("--protocols", default=",".join(PROTOCOLS))
     parser.add_argument("--rankers", default=",".join((*SIMPLE, *DENSE, *LEARNT)))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--without", default="", help="parts of clew to leave out: gnn is `fast`, ease,gnn is `fastest`")
     args = parser.parse_args()
-    measure(args.protocols.split(","), args.rankers.split(","), args.seeds)
+    measure(args.protocols.split(","), args.rankers.split(","), args.seeds, args.without)

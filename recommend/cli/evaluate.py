@@ -18,12 +18,20 @@ from kg.errors import UsageError
 @click.option("--ranker", "names", default="clew", show_default=True, help="One or more names, joined by commas.")
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder that the file's paths start at; its own by default.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random number.")
+@click.option("--without", default="", help="Parts of clew to leave out, such as gnn or ease,gnn: cheaper fits.")
 @click.option(
     "--explanations", type=click.IntRange(1), metavar="N", help="Put clew's reasons to the test for N people of each test instead."
 )
 @click.option("--refit-seed", type=int, help="With --explanations: fit again with this seed, and see which reasons stay.")
 def evaluate(
-    session: Session, protocol: Path, names: str, data: Path | None, seed: int, explanations: int | None, refit_seed: int | None
+    session: Session,
+    protocol: Path,
+    names: str,
+    data: Path | None,
+    seed: int,
+    without: str,
+    explanations: int | None,
+    refit_seed: int | None,
 ) -> None:
     """Fit a ranker on a protocol's train alone and rank the whole catalogue for its test.
 
@@ -33,6 +41,7 @@ def evaluate(
     from recommend.protocol import Protocol
     from recommend.rankers import ranker
     from recommend.tasks import load_benchmark
+    from recommend.train import check_without
     from recommend.training import Training
 
     if refit_seed is not None and explanations is None:
@@ -43,7 +52,9 @@ def evaluate(
     found = Protocol.load(protocol, data)
     progress = session.progress()
     benchmark = load_benchmark(found, progress)
-    config = found.train.model_copy(update={"seed": seed})
+    less = tuple(name.strip() for name in without.split(",") if name.strip())
+    check_without(less, benchmark.snapshot)
+    config = found.train.model_copy(update={"seed": seed, "without": tuple(dict.fromkeys((*found.train.without, *less)))})
     with tempfile.TemporaryDirectory() as folder:
         training = Training(benchmark.snapshot, benchmark.texts, benchmark.valid, config, Path(folder), progress)
         if explanations is not None:
