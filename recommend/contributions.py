@@ -2,7 +2,7 @@
 
 The query finds the paths in the graph; the model's numbers come in as parameters, one weight an edge: a path by a shared entity adds the
 product of the weights of its two facts (in the view of the relation and in the GNN), and what others bought is summed from their purchases
-as `recommend/views/co_bought.py` has it. Likeness of texts and what people bought next are no edges of the graph: what they add is passed.
+as `recommend/views/co_bought.py` has it. Likeness of texts and what people bought later are no edges of the graph: what they add is passed.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class Hop:
         kind: "item" or "entity": which vocabulary `row` counts in.
         row: row of the node that the edge leads to.
         words: for a likeness of texts, the words that carry it, strongest first; empty where nobody can name them.
-        count: for a collaborative edge, how many people carry it; None for others.
+        count: for a collaborative edge, how many people carry it (of what was bought later: how often); None for others.
         derived: True for an edge that a model found (`CO_BOUGHT`, `SIMILAR_TEXT`), False for a fact or an event.
     """
 

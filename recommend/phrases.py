@@ -95,7 +95,7 @@ ENGLISH = Phrases(
     fact_asked="{y} {claim}, as you asked",
     links={
         Rel.CO_BOUGHT: "{who} who bought {x} also bought {y}",
-        Rel.NEXT_BOUGHT: "{who} who bought {x} bought {y} next",
+        Rel.NEXT_BOUGHT: "{who} who bought {x} bought {y} later",
         Rel.ALSO_BOUGHT: "the shop says that {y} is also bought with {x}",
         Rel.ALSO_VIEWED: "the shop says that {y} is also viewed with {x}",
         Rel.BOUGHT_TOGETHER: "the shop says that {y} is bought together with {x}",
@@ -178,7 +178,7 @@ CHINESE = Phrases(
     fact_asked="如您所找，{y}{claim}",
     links={
         Rel.CO_BOUGHT: "买过{x}的{who}也买了{y}",
-        Rel.NEXT_BOUGHT: "买过{x}的{who}接着买了{y}",
+        Rel.NEXT_BOUGHT: "买过{x}的{who}后来买了{y}",
         Rel.ALSO_BOUGHT: "店家标明{y}常与{x}一同购买",
         Rel.ALSO_VIEWED: "店家标明{y}常与{x}一同浏览",
         Rel.BOUGHT_TOGETHER: "店家标明{y}与{x}搭配购买",

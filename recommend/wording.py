@@ -250,6 +250,7 @@ class Wording:
         several = x == self._say.them
         if several and edge.relation in (Rel.CO_BOUGHT, Rel.NEXT_BOUGHT):
             x = self._say.one_of_them
-        # The count belongs to one of several starts, so it is not said of all of them.
-        who = self._say.people.format(n=f"{edge.count:,}") if isinstance(edge.count, int) and not several else self._say.others
+        # The count belongs to one of several starts, so it is not said of all of them; what was bought later is counted in times.
+        counted = isinstance(edge.count, int) and not several and edge.relation != Rel.NEXT_BOUGHT
+        who = self._say.people.format(n=f"{edge.count:,}") if counted else self._say.others
         return template.format(x=x, y=y, who=who, words=words, rel=display_name(edge.relation, self.lang) or relation_words(edge.relation))

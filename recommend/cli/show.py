@@ -28,7 +28,7 @@ MIN_WIDTH, MAX_WIDTH = 40, 100
 _KINDS = {str(Label.PRICE_BAND): "price", str(Label.ENTITY): ""}
 _EDGES = {
     str(Rel.CO_BOUGHT): "same buyers",
-    str(Rel.NEXT_BOUGHT): "bought next",
+    str(Rel.NEXT_BOUGHT): "bought later",
     str(Rel.SIMILAR_TEXT): "similar text",
     str(Rel.MATCHES): "your words",
 }

@@ -88,7 +88,7 @@ CASES: list[tuple[str, Voice, list[Path]]] = [
         "you",
         [path(0.3, (USER, CAR, THIS), bought(), link(Rel.CO_BOUGHT, 14), also=(Also(TRAIN, 0.1),))],
     ),
-    ("bought next", "you", [path(0.3, (USER, CAR, THIS), bought(), link(Rel.NEXT_BOUGHT, 6))]),
+    ("bought later", "you", [path(0.3, (USER, CAR, THIS), bought(), link(Rel.NEXT_BOUGHT, 6))]),
     ("the shop's own list", "you", [path(0.3, (USER, CAR, THIS), bought(), link(Rel.BOUGHT_TOGETHER, derived=False))]),
     (
         "alike in three words",
