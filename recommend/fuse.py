@@ -187,7 +187,10 @@ def _softmax(groups: Sequence[Group]) -> NDArray[np.float64]:
     from scipy.optimize import minimize
 
     scales = np.sqrt(np.mean([[float((one[group.valid] ** 2).mean()) for one in group.features] for group in groups], axis=0))
+    weights = np.zeros(len(scales))
     used = np.flatnonzero(scales > 0)
+    if not len(used):
+        return weights
     scaled = [(group.features[used] / scales[used, None, None]).astype(np.float32) for group in groups]
     shares = [group.targets / np.maximum(group.n_targets, 1)[:, None] for group in groups]
 
@@ -204,7 +207,6 @@ def _softmax(groups: Sequence[Group]) -> NDArray[np.float64]:
         return value, slope
 
     found = minimize(loss, np.full(len(used), 0.1), jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(used), options={"maxiter": 60})
-    weights = np.zeros(len(scales))
     weights[used] = np.where(found.x > 1e-6, found.x, 0) / scales[used]
     return weights
 

@@ -107,6 +107,12 @@ def test_a_view_whose_size_nobody_guessed_is_found_by_the_softmax():
     assert weights["tiny"] * 1e-6 > weights.get("bad", 0.0) and value > 0.3
 
 
+def test_where_no_view_says_anything_the_start_stays():
+    one = group(np.random.default_rng(6), 0)
+    nothing = fuse.Group(one.names, np.zeros_like(one.features), one.valid, one.targets, one.n_targets)
+    assert fuse.search([nothing], [{"good": 1.0}]) == ({"good": 1.0}, 0.0)
+
+
 def test_ndcg_of_many_targets_is_that_of_each_rank():
     random = np.random.default_rng(3)
     scores = random.integers(0, 40, (30, 60)).astype(np.float32)  # with ties
