@@ -6,7 +6,9 @@ import errno
 import functools
 import json
 import os
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,28 @@ import click
 
 from kg.errors import ClewError
 from kg.progress import Progress
+
+_MIN_WIDTH, _MAX_WIDTH = 40, 160
+
+
+def terminal_width() -> int:
+    """Characters of a line of the terminal, between 40 and 160; 80 in a pipe."""
+    return min(max(shutil.get_terminal_size((80, 24)).columns, _MIN_WIDTH), _MAX_WIDTH)
+
+
+def folded(line: str, indent: int = 0, width: int | None = None) -> str:
+    """A line broken between words where the terminal ends; what follows is indented."""
+    return textwrap.fill(line, width or terminal_width(), subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+
+
+def error_text(error: ClewError, width: int | None = None) -> str:
+    """An error for people: the sentence, and below it what to do.
+
+    Args:
+        width: characters a line; None leaves lines as long as they are (a pipe, a log).
+    """
+    lines = [(f"error: {error.message}", 2), *([(f"  {error.hint}", 2)] if error.hint else [])]
+    return "\n".join(folded(line, indent, width) if width else line for line, indent in lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +139,7 @@ def _fail(session: Session, error: ClewError) -> None:
     if session.as_json:
         click.echo(json.dumps(error.to_dict(), ensure_ascii=False), err=True)
     else:
-        click.echo(f"error: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), err=True)
+        click.echo(error_text(error, terminal_width() if sys.stderr.isatty() else None), err=True)
     sys.exit(error.exit_code)
 
 

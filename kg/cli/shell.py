@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cypher.query import library
+from kg.cli.common import error_text, folded, terminal_width
 from kg.errors import ClewError, UsageError
 from kg.explore import Explorer, named_query
 
@@ -63,7 +64,7 @@ class Shell:
             else:
                 self._print(self.explorer.ask(text, self.parameters))
         except ClewError as error:
-            self.write(f"error: {error.message}" + (f"\n  {error.hint}" if error.hint else ""))
+            self.write(error_text(error, terminal_width()))
             return False
         except KeyboardInterrupt:
             self.write("Stopped.")
@@ -185,7 +186,8 @@ def _value(text: str) -> Any:
 
 def _told_commands() -> str:
     width = max(map(len, COMMANDS))
-    return "\n".join([_HELP, "", *(f"{name.ljust(width)}  {what}" for name, what in COMMANDS.items())])
+    lines = [folded(line) for line in _HELP.splitlines()]
+    return "\n".join([*lines, "", *(folded(f"{name.ljust(width)}  {what}", width + 2) for name, what in COMMANDS.items())])
 
 
 def talk(shell: Shell, workspace: Workspace, read: Input | None = None, draw: Output | None = None) -> None:
@@ -199,7 +201,8 @@ def talk(shell: Shell, workspace: Workspace, read: Input | None = None, draw: Ou
     schema = shell.explorer.schema  # the engine is loaded before the first question, not during it
     prompt = _prompt(shell, workspace, read, draw)
     n_nodes, n_edges = sum(schema.nodes.values()), sum(schema.edges.values())
-    shell.write(f"{n_nodes:,} nodes, {n_edges:,} edges on the {shell.explorer.store.name} engine. :help tells more, Ctrl-D leaves.")
+    held = f"{n_nodes:,} nodes, {n_edges:,} edges on the {shell.explorer.store.name} engine."
+    shell.write(f"{held}\nEnd a question with ; — :help tells more, Ctrl-D leaves.")
     while not shell.over:
         try:
             text = prompt.prompt()

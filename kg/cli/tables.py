@@ -5,20 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+from kg.cli.common import terminal_width
 from kg.store import Edge, Node, Path, plain
 
-_MIN_WIDTH, _MAX_WIDTH = 40, 160
 _NARROWEST = 6
-
-
-def terminal_width() -> int:
-    """Characters of a line of the terminal, between 40 and 160; 80 in a pipe."""
-    return min(max(shutil.get_terminal_size((80, 24)).columns, _MIN_WIDTH), _MAX_WIDTH)
+_RECORDS = 10  # rows that are read one below the other
 
 
 def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:
@@ -41,14 +36,16 @@ def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int
 
 
 def answer_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:
-    """An answer as text: a table; rows with paths that it would cut become records, each path drawn down the page.
+    """An answer as text: a table; rows with paths that it would cut, or a few rows of too many columns, become records.
 
     Args:
         width: characters a line; the terminal's when None.
     """
     room = width or terminal_width()
     paths = [place for place in range(len(columns)) if any(isinstance(row[place], Path) for row in rows)]
-    if not paths:
+    # A few rows of more columns than there is room for are read as records; of many rows, a table with its headings cut says more.
+    narrow = sum(map(_width, columns)) + 2 * (len(columns) - 1) > room and len(rows) <= _RECORDS
+    if not paths and not narrow:
         return text_table(columns, rows, room)
     sizes = [max([_width(name), *(_width(shown(row[place])) for row in rows)]) for place, name in enumerate(columns)]
     if sum(sizes) + 2 * (len(sizes) - 1) <= room:

@@ -213,7 +213,7 @@ def test_a_person_types(shell: Shell, told: list[str], workspace: Workspace) -> 
         typist.start()
         talk(shell, workspace, pipe, Vt100_Output(drawn, lambda: Size(40, 100)))
         typist.join()
-    assert told[0].endswith("edges on the embedded engine. :help tells more, Ctrl-D leaves.")
+    assert told[0].endswith("edges on the embedded engine.\nEnd a question with ; — :help tells more, Ctrl-D leaves.")
     assert told[1].splitlines()[2] == "LEGO"
     assert told[-1].startswith("A question ends with ;")
     kept = history_file(workspace)
