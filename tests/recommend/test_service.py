@@ -177,3 +177,14 @@ def test_a_planted_material_is_found_and_named(toy) -> None:
     for item in answer.items:
         assert made_of[item.item_key] == "wool"
         assert "made of wool" in item.reason
+
+
+def test_a_list_is_explained_as_each_of_its_products_is(toy) -> None:
+    shop = toy.recommender()
+    for user in shop.snapshot.users:
+        for item in shop.recommend(user=user, k=10, repeat="yes").items:
+            alone = shop.explain(item.item_key, user=user, repeat="yes").items[0].explanation
+            assert item.reason == alone.reason
+            assert [path.nodes for path in item.paths] == [path.nodes for path in alone.paths]
+            assert [path.contribution for path in item.paths] == pytest.approx([path.contribution for path in alone.paths])
+            assert list(item.explanation.rest.to_dict().values()) == pytest.approx(list(alone.rest.to_dict().values()), abs=1e-9)
