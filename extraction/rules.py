@@ -17,7 +17,8 @@ from kg.digest import digest_json
 from kg.errors import StateError
 from kg.model import Product
 
-VERSION = 2
+VERSION = 3
+FEW = 300
 _FILE = "rules.json"
 
 
@@ -83,7 +84,10 @@ def build_rules(products: Sequence[Product]) -> RulesExtractor:
     """The rules, having learned the brands of a catalogue from its titles.
 
     Args:
-        products: the catalogue; may be empty.
+        products: the catalogue; may be empty. One of fewer than FEW titles is counted together with titles of other shops, without which
+            every word of it would look rare.
     """
-    titles = [words_of(product.title) for product in products]
-    return RulesExtractor(BrandFinder.learn(titles, [category_of(product.fields) for product in products]))
+    titles = [(product.title, category_of(product.fields)) for product in products]
+    if 0 < len(titles) < FEW:
+        titles += [(title, kind) for title, kind in vocabularies.data("titles")["titles"]]
+    return RulesExtractor(BrandFinder.learn([words_of(title) for title, _ in titles], [kind for _, kind in titles]))

@@ -76,7 +76,7 @@ def test_bad_input_is_told_with_what_to_do(arguments: list[str], message: str) -
 def test_an_unknown_extractor_is_told(rows: Path) -> None:
     done = call("run", str(rows), "--out", "-", "--extractor", "ruels")
     assert done.exit_code == 1
-    assert "These exist: columns" in done.stderr
+    assert "These exist: accurate, columns, hybrid" in done.stderr
 
 
 def test_a_file_without_titles_is_told(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_columns_alone_teach_a_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--extractor", "rules", "--model", "x"], "--model is of the extractors tagger and hybrid, not of rules"),
+        (["--extractor", "rules", "--model", "x"], "--model is of the extractors accurate, hybrid, tagger, not of rules"),
         (["--llm-budget", "20%"], "--llm-budget is of the extractors llm and hybrid, not of rules"),
     ],
 )
