@@ -13,8 +13,9 @@ class Phrases:
     """Everything that one language says.
 
     Args:
-        openings: how a person came to the first product, by voice and relation of the event; "" is any other event.
-        who: a person as the subject of an opening that an ontology file words, by voice.
+        openings: how a person came to the first product, by relation of the event; "" is any other event.
+        chose: the same in a session, whatever the event.
+        who, whose: the person, by voice; openings that an ontology file words have them too.
         facts: what a shared entity claims of `{y}`, by relation; "named" is a relation towards a label that an ontology file names
             (`{name}`), "" is any other relation (`{rel}` names it).
         fact_after: a claim that follows an opening ("… too").
@@ -28,8 +29,10 @@ class Phrases:
         missing: reasons that are no path, by the part of `rest` that weighs most.
     """
 
-    openings: Mapping[tuple[str, str], str]
+    openings: Mapping[str, str]
+    chose: str
     who: Mapping[str, str]
+    whose: Mapping[str, str]
     facts: Mapping[str, str]
     fact_after: str
     fact_alone: str
@@ -63,23 +66,17 @@ class Phrases:
     within: str
 
 
-_YOU, _THEY, _SESSION = "you", "they", "session"
-
 ENGLISH = Phrases(
     openings={
-        (_YOU, Rel.BOUGHT): "you bought {x}",
-        (_YOU, Rel.VIEWED): "you looked at {x}",
-        (_YOU, Rel.CARTED): "you put {x} in your cart",
-        (_YOU, Rel.RATED): "you rated {x}",
-        (_YOU, ""): "you have {x} in your history",
-        (_THEY, Rel.BOUGHT): "they bought {x}",
-        (_THEY, Rel.VIEWED): "they looked at {x}",
-        (_THEY, Rel.CARTED): "they put {x} in their cart",
-        (_THEY, Rel.RATED): "they rated {x}",
-        (_THEY, ""): "they have {x} in their history",
-        (_SESSION, ""): "you chose {x}",
+        Rel.BOUGHT: "{who} bought {x}",
+        Rel.VIEWED: "{who} looked at {x}",
+        Rel.CARTED: "{who} put {x} in {whose} cart",
+        Rel.RATED: "{who} rated {x}",
+        "": "{who} have {x} in {whose} history",
     },
-    who={_YOU: "you", _THEY: "they"},
+    chose="you chose {x}",
+    who={"you": "you", "they": "they"},
+    whose={"you": "your", "they": "their"},
     facts={
         Rel.HAS_BRAND: "is {e}",
         Rel.MADE_OF: "is made of {e}",
@@ -150,19 +147,15 @@ ENGLISH = Phrases(
 
 CHINESE = Phrases(
     openings={
-        (_YOU, Rel.BOUGHT): "您买过{x}",
-        (_YOU, Rel.VIEWED): "您看过{x}",
-        (_YOU, Rel.CARTED): "您把{x}加入过购物车",
-        (_YOU, Rel.RATED): "您评价过{x}",
-        (_YOU, ""): "您的记录里有{x}",
-        (_THEY, Rel.BOUGHT): "这位顾客买过{x}",
-        (_THEY, Rel.VIEWED): "这位顾客看过{x}",
-        (_THEY, Rel.CARTED): "这位顾客把{x}加入过购物车",
-        (_THEY, Rel.RATED): "这位顾客评价过{x}",
-        (_THEY, ""): "这位顾客的记录里有{x}",
-        (_SESSION, ""): "您选了{x}",
+        Rel.BOUGHT: "{who}买过{x}",
+        Rel.VIEWED: "{who}看过{x}",
+        Rel.CARTED: "{who}把{x}加入过购物车",
+        Rel.RATED: "{who}评价过{x}",
+        "": "{whose}记录里有{x}",
     },
-    who={_YOU: "您", _THEY: "这位顾客"},
+    chose="您选了{x}",
+    who={"you": "您", "they": "这位顾客"},
+    whose={"you": "您的", "they": "这位顾客的"},
     facts={
         Rel.HAS_BRAND: "是{e}的",
         Rel.MADE_OF: "是{e}材质",

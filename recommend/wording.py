@@ -188,11 +188,11 @@ class Wording:
         return self._say.within.format((self._say.one_way if more == 1 else self._say.ways).format(n=more))
 
     def _opening(self, relation: str) -> str:
-        voice = self.voice if self.voice in ("you", "they", "session") else "you"
-        own = display_sentence(relation, self.lang)
-        if own and voice in self._say.who:
-            return own.replace("{who}", self._say.who[voice])
-        return self._say.openings.get((voice, relation)) or self._say.openings[(voice, "")]
+        say, voice = self._say, "they" if self.voice == "they" else "you"
+        if self.voice == "session":
+            return say.chose
+        template = display_sentence(relation, self.lang) or say.openings.get(relation) or say.openings[""]
+        return template.replace("{who}", say.who[voice]).replace("{whose}", say.whose[voice])
 
     def _walk(self, subject: str, nodes: Sequence[Node], edges: Sequence[Edge], opened: bool) -> list[str]:
         """One clause for each step from product to product; the last product is "this"."""
