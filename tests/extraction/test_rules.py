@@ -209,6 +209,17 @@ def test_an_extractor_is_registered_once() -> None:
         base._REGISTERED.pop("tests-own")
 
 
+def test_a_shop_of_few_titles_is_counted_together_with_others() -> None:
+    from extraction.rules import FEW, build_rules
+
+    def known(n: int) -> int:
+        return len(build_rules([product for product, _ in shop(3, n)]).finder.statistics.known)
+
+    assert known(0) == 0
+    assert known(20) > 1_400
+    assert known(FEW) <= FEW
+
+
 def test_an_empty_catalogue_teaches_nothing_and_breaks_nothing() -> None:
     [mentions] = build_extractor("rules", []).extract([PRODUCTS[0]])
     assert any(m.attribute == "quantity" for m in mentions)
