@@ -13,11 +13,13 @@ import math
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks import graph_queries
-from benchmarks.common import HERE, save
+from benchmarks.common import HERE, environment, save
 from benchmarks.graph_shop import make_shop
 
 _NETWORKX_UP_TO = _NEO4J_UP_TO = 1.0
@@ -40,7 +42,8 @@ def _mb(folder: Path) -> float:
 def measure(size: float, folder: Path, neo4j: bool) -> dict[str, Any]:
     """All stages at one size."""
     make_shop(folder / "files", size)
-    found: dict[str, Any] = {"first": _stage("ingest", folder), "second": _stage("ingest", folder)}
+    found: dict[str, Any] = {"environment": environment() | {"time": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())}}
+    found |= {"first": _stage("ingest", folder), "second": _stage("ingest", folder)}
     workspace = folder / "workspace"
     engines = [name for name in _ENGINES if _takes_part(name, size, neo4j)]
     found["engines"] = {name: _stage(name, folder) for name in engines}
@@ -62,6 +65,7 @@ def tell(size: float, found: dict[str, Any]) -> None:
     """The table of one size."""
     first, second, delta = found["first"], found["second"], found["delta"]
     print(f"\nsize {size:g}: {first['edges']:,} edges")
+    print("  CPU-seconds: " + ", ".join(f"{name} {found[name]['cpu_seconds']:.2f}" for name in ("first", "second", "delta")))
     print(f"  first load   {first['seconds']:8.1f} s  {first['mb']:7.0f} MB")
     print(f"  second load  {second['seconds']:8.1f} s  {second['mb']:7.0f} MB  {second['parts']} parts written")
     print(f"  1 % delta    {delta['seconds']:8.1f} s  {delta['seconds'] / first['seconds']:7.1%} of the first load, {delta['changes']}")
@@ -82,14 +86,15 @@ def tell(size: float, found: dict[str, Any]) -> None:
     if "neo4j" in found["engines"]:
         one, tool = found["engines"]["neo4j"], found["engines"]["neo4j"]["import_tool"]
         print(f"  neo4j: Bolt {one['edges_per_second']:,} edges/s with nodes and indexes; again {one['second_seconds']:.1f} s")
-        print("  neo4j, in turn on one warm server: " + ", ".join(f"{name} {speed:,} edges/s" for name, speed in one["ways"].items()))
-        print(
-            f"  neo4j offline: export {tool['export_seconds']:.1f} s, import {tool['seconds']:.1f} s ({tool['edges_per_second']:,} edges/s)"
-        )
+        print("  neo4j, in turn on one warm server (edges a second, edges a CPU-second of both sides):")
+        for name, way in one["ways"].items():
+            print(f"    {name:18} {way['edges_per_second']:>8,} {way['edges_per_cpu_second']:>8,}")
+        imported = f"import {tool['seconds']:.1f} s ({tool['edges_per_second']:,} edges/s)"
+        print(f"  neo4j offline: export {tool['export_seconds']:.1f} s, {imported}" + "".join(f"; {fault}" for fault in tool["faults"]))
     graph_queries.tell({name: one["queries"] for name, one in found["engines"].items() if "queries" in one})
 
 
-def slopes(results: dict[float, dict[str, Any]]) -> dict[str, float]:
+def slopes(results: Mapping[float, dict[str, Any]]) -> dict[str, float]:
     """Exponent of growth between the smallest and the largest size; 1 is linear, 0 does not grow."""
     small, large = min(results), max(results)
     figures = {
@@ -121,13 +126,19 @@ def main(quick: bool = False, neo4j: bool = False, scale: str = "") -> None:
         with tempfile.TemporaryDirectory(prefix="clew-graph-") as folder:
             results[size] = measure(size, Path(folder), neo4j)
         tell(size, results[size])
-        save("graph", _saved(results))  # a long run that is cut off has measured something
+        save("graph", _document(_kept(results)))  # a long run that is cut off has measured something
     grown = slopes(results) if len(results) > 1 else {}
     if grown:
         print(f"\ngrowth from size {min(results):g} to {max(results):g} (exponent; 1 is linear):")
         print("\n".join(f"  {name:32} {slope:5.2f}" for name, slope in grown.items()))
 
 
-def _saved(results: dict[float, dict[str, Any]]) -> dict[str, Any]:
-    sizes = {str(size): found for size, found in results.items()}
-    return {"sizes": sizes, "slopes": slopes(results) if len(results) > 1 else {}}
+def _document(results: Mapping[float, dict[str, Any]]) -> dict[str, Any]:
+    return {"sizes": {str(size): results[size] for size in sorted(results)}, "slopes": slopes(results) if len(results) > 1 else {}}
+
+
+def _kept(results: Mapping[float, dict[str, Any]]) -> dict[float, dict[str, Any]]:
+    """These figures, and those of other sizes from earlier runs; each size says from where and when it is."""
+    path = HERE / "results" / "graph.json"
+    earlier = json.loads(path.read_text(encoding="utf-8"))["sizes"] if path.exists() else {}
+    return {float(size): found for size, found in earlier.items()} | dict(results)

@@ -49,5 +49,5 @@ MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)
 WHERE b.key <> $item
 MATCH (i:Product {key: $item})<-[:BOUGHT]-(other:User)
 WHERE other.key <> $user
-MATCH (other)-[:BOUGHT]->(b)
+MATCH (b)<-[:BOUGHT]-(other)
 RETURN 'BOUGHT' AS relation, b.key AS bought, b.title AS title, null AS via, null AS name, 1.0 * count(DISTINCT other) AS strength

@@ -7,6 +7,6 @@ MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)
 WHERE b.key <> $item
 MATCH (i:Product {key: $item})<-[:BOUGHT]-(other:User)
 WHERE other.key <> $user
-MATCH (other)-[:BOUGHT]->(b)
+MATCH (b)<-[:BOUGHT]-(other)
 RETURN b.key AS bought, b.title AS title, count(DISTINCT other) AS people
 ORDER BY people DESC, bought
