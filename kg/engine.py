@@ -80,4 +80,4 @@ def open_store(workspace: Workspace, address: str | None = None, progress: Progr
         store = Neo4jStore(address) if explore is None else BoltExplorer(address, explore.memory_mb, workspace.path)
         progress.note(store.connected)
         return store
-    raise UsageError(f"{address!r} is no address of an engine.", "Give bolt://host:7687, or leave --store out for the embedded engine.")
+    raise UsageError(f"{address!r} is no address of an engine.", "A server's is bolt://host:7687 or neo4j://…, also with +s and +ssc.")

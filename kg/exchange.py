@@ -168,11 +168,15 @@ def import_graph(workspace: Workspace, path: Path, replace_graph: bool = False, 
         StateError: another graph is there and may not be replaced.
     """
     beside = path.absolute().parent
-    workspace.open(create=True)
-    if (beside / FILE_NAME).is_file() and not workspace.ontology_file.exists():
-        _take_ontology_along(beside, workspace.path)
-        adopt_beside(workspace.path)
+    # A workspace without a graph takes over the ontology that was exported with this one; otherwise the two must be the same.
+    brings = (beside / FILE_NAME).is_file() and not (workspace.ontology_file.exists() or Truth(workspace.graph).exists)
+    there = adopt_beside(beside if brings else workspace.path)
+    if (beside / FILE_NAME).is_file() and adopt_beside(beside).structure() != there.structure():
+        raise StateError(f"{path} was made with another {FILE_NAME} than {workspace.path} has.", "Import it into a workspace of its own.")
     tables = _read(path, progress)
+    workspace.open(create=True)
+    if brings:
+        _take_ontology_along(beside, workspace.path)
     with workspace.lock():
         truth = Truth(workspace.graph)
         old = truth.tables() if truth.exists else GraphTables.empty()

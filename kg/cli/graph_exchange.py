@@ -86,6 +86,8 @@ def make_sync_command(derived: Derived | None, vectors: Vectors | None = None) -
         from kg.truth import Truth
         from kg.workspace import Workspace
 
+        if address == "embedded":
+            raise UsageError("The embedded engine follows the graph by itself.", "Give the address of a server: --to bolt://host:7687.")
         workspace = Workspace(session.workspace).open()
         graph = graph_to_hold(Truth(workspace.graph), not without_users)
         if with_model:

@@ -75,7 +75,7 @@ class BoltSettings:
         kept, where = passwords.recall(uri, user)
         if not kept:
             raise EngineError(
-                f"There is no password for {user} of Neo4j at {uri}: CLEW_NEO4J_PASSWORD is not set, and {where}.",
+                f"There is no password for the user {user} at {uri}: CLEW_NEO4J_PASSWORD is not set, and {where}.",
                 f"Set it, keep the password with `clew cypher login --store {uri}`, or set CLEW_NEO4J_AUTH=none for a server without any.",
             )
         return replace(settings, password=kept, password_from="keyring")

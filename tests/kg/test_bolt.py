@@ -50,7 +50,7 @@ def test_credentials_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_no_password(held: Held) -> None:
-    with pytest.raises(EngineError, match=r"no password for neo4j of Neo4j at bolt://localhost.*the keyring holds none") as caught:
+    with pytest.raises(EngineError, match=r"no password for the user neo4j at bolt://localhost.*the keyring holds none") as caught:
         BoltSettings.from_environment("bolt://localhost")
     assert "CLEW_NEO4J_AUTH=none" in caught.value.hint
 

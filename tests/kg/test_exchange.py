@@ -125,7 +125,8 @@ def test_the_commands(workspace: Workspace, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--to", "http://localhost:7474"], "is not the address of a Neo4j"),
+        (["--to", "http://localhost:7474"], "is no address of an engine"),
+        (["--to", "embedded"], "The embedded engine follows the graph by itself"),
         (["--to", "bolt://localhost", "--with-model"], "no models here"),
     ],
 )

@@ -139,6 +139,15 @@ def test_an_exported_graph_takes_its_ontology_along(films: Path, tmp_path: Path)
     assert clew("graph", "diff", films, tmp_path / "new").exit_code == 0
 
 
+def test_a_graph_of_another_ontology_is_not_imported(films: Path, tmp_path: Path) -> None:
+    assert clew("graph", "export", "--format", "parquet", "--out", tmp_path / "out", "-w", films).exit_code == 0
+    (tmp_path / "shop.csv").write_text("key,title,brand\n1,LEGO ship,LEGO\n")
+    assert clew("graph", "ingest", "--catalogue", tmp_path / "shop.csv", "-w", tmp_path / "shop").exit_code == 0
+    done = clew("graph", "import", tmp_path / "out" / "graph", "--replace", "-w", tmp_path / "shop")
+    assert done.exit_code == 1 and "was made with another ontology.toml" in done.output
+    assert clew("graph", "stats", "-w", tmp_path / "shop").exit_code == 0
+
+
 def test_the_page_has_what_the_file_adds(films: Path) -> None:
     page = clew("graph", "ontology", "-w", films).stdout
     assert "| `Product` (film) |" in page and "Product -- HAS_DIRECTOR --> Director" in page and "`year` int64" in page
