@@ -76,5 +76,6 @@ class EventLog:
 
     def of_user(self, user_row: int) -> EventLog:
         """Events of one user, oldest first."""
-        low, high = np.searchsorted(self.user_rows, [user_row, user_row + 1])
+        # In the column's own type: NumPy would copy the whole column into another one.
+        low, high = np.searchsorted(self.user_rows, np.array([user_row, user_row + 1], self.user_rows.dtype))
         return self.take(np.arange(low, high))

@@ -52,14 +52,19 @@ class Edges:
 
     def find(self, source_row: int, target_row: int) -> int | None:
         """Place of one edge, or None."""
-        low, high = np.searchsorted(self.source_rows, [source_row, source_row + 1])
+        low, high = self._range(source_row)
         place = low + int(np.searchsorted(self.target_rows[low:high], target_row))
         return place if place < high and self.target_rows[place] == target_row else None
 
     def targets_of(self, source_row: int) -> NDArray[np.int32]:
         """Target rows of one source, ascending."""
-        low, high = np.searchsorted(self.source_rows, [source_row, source_row + 1])
+        low, high = self._range(source_row)
         return self.target_rows[low:high]
+
+    def _range(self, source_row: int) -> tuple[int, int]:
+        # In the column's own type: NumPy would copy the whole column into another one.
+        low, high = np.searchsorted(self.source_rows, np.array([source_row, source_row + 1], self.source_rows.dtype))
+        return int(low), int(high)
 
     def evidence_at(self, place: int) -> Evidence:
         """The strongest evidence of the edge at a place."""

@@ -20,6 +20,7 @@ from kg.snapshot import GraphSnapshot
 from recommend.parts import Parts, PathPart
 from recommend.profile import KNOWN_FROM, Branch, Profile, profile_of_events, profile_of_items
 from recommend.views.base import Candidate, LatentView, Values, View
+from recommend.views.co_bought import CoBoughtSimilarView
 from recommend.views.facts import view_name
 from recommend.views.gnn import GnnView
 from recommend.weights import BranchWeights, Weights
@@ -125,18 +126,18 @@ class Scorer:
         weights = self.weights.branch(profile.branch)
         amounts = profile.weights.astype(np.float64)
         total = self.item_terms(weights)
-        rough = None
+        rough: list[tuple[GnnView | CoBoughtSimilarView, Values, Values]] = []
         for name, view in self.views.items():
             scale = self._scale(profile.branch, name)
             if scale is not None:
                 values = view.scores(profile.item_rows, amounts)
                 total += scale * values
-                if isinstance(view, GnnView):
-                    rough = view, scale, values
-        if rough is not None:
-            view, scale, values = rough
+                if isinstance(view, GnnView | CoBoughtSimilarView):
+                    rough.append((view, scale, values))
+        if rough:
             best = np.arange(self.n_items) if self.n_items <= _EXACT else np.argpartition(-total, _EXACT)[:_EXACT]
-            total[best] += scale[best] * (view.exact(profile.item_rows, amounts, best.astype(np.int32)) - values[best])
+            for one, scale, values in rough:
+                total[best] += scale[best] * (one.exact(profile.item_rows, amounts, best.astype(np.int32)) - values[best])
         return total
 
     def _scale(self, branch: Branch, view: str) -> Values | None:

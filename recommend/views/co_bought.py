@@ -23,6 +23,7 @@ from recommend.words import CatalogueWords
 SHRINK = 3.0
 ROW_CAP = 512
 CROWD = 10_000  # products of a person (a reseller, a crawler) from which on the pairs say nothing; all of them would be 50 million
+ROUGH = 1_000_000  # entries of N above which scores of all products are in float32
 _BLOCK = 1024
 
 
@@ -115,16 +116,19 @@ class CoBoughtSimilarView:
         return transposed(self.near)
 
     def scores(self, rows: Rows, weights: Values) -> Values:
-        """Σ_k weights[k] · V[rows[k], ·]."""
+        """Σ_k weights[k] · V[rows[k], ·]; in float32 where that goes through the whole of a large N (`exact` does not)."""
         middle = self.bought.scores(rows, weights)
         active = np.flatnonzero(middle)
-        if mostly(self._spread, active):
-            return np.asarray(self._whole @ middle)
+        if self.near.nnz > ROUGH and mostly(self._spread, active):
+            return np.asarray(self.near @ middle.astype(np.float32), np.float64)
         return weighted_rows(self._spread, active, middle[active])
 
-    @cached_property
-    def _whole(self) -> sp.csr_array:
-        return self.near.astype(np.float64)
+    def exact(self, rows: Rows, weights: Values, item_rows: Rows) -> Values:
+        """The same of some candidates in float64."""
+        middle = self.bought.scores(rows, weights)
+        where, lengths = places(self.near.indptr, item_rows)
+        values = self.near.data[where].astype(np.float64) * middle[self.near.indices[where]]
+        return np.asarray(np.bincount(np.repeat(np.arange(len(item_rows)), lengths), values, len(item_rows)), np.float64)
 
     def block(self, profiles: sp.csr_array) -> NDArray[np.float32]:
         """Many profiles at once."""

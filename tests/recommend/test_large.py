@@ -10,6 +10,7 @@ from recommend.service import Recommender
 from recommend.testing import planted_material, random_table
 from recommend.texts import snapshot_texts
 from recommend.topk import WANTED, NearVectors
+from recommend.views import co_bought as views_co_bought
 from recommend.views import gnn as views_gnn
 from recommend.views import large, similar
 from recommend.views.build import Likeness, build_views, views_of_arrays, views_to_arrays
@@ -92,6 +93,20 @@ def test_a_shop_too_large_to_look_at_every_product_says_so_and_finds_nearly_the_
     again = views_of_arrays({"gnn": "gnn"}, arrays, words, table, exact.seen)[0]
     rows, ones = np.array([1, 5], np.int32), np.ones(2)
     np.testing.assert_array_equal(again.scores(rows, ones), found.views["gnn"].scores(rows, ones))
+
+
+def test_a_large_bridge_is_rough_for_all_and_exact_for_the_best(monkeypatch):
+    snapshot, _ = planted_material(n_items=1500, n_new=100)
+    words = CatalogueWords.fit(snapshot_texts(snapshot))
+    views = build_views(snapshot, Likeness.build(words, None), None, frozenset({"ease"}))
+    weights = Weights({Branch.KNOWN: BranchWeights({"co_bought_similar": 30.0, "material": 0.1}, {"co_bought_similar": 30.0})})
+    monkeypatch.setattr(views_co_bought, "ROUGH", 0)
+    monkeypatch.setattr(views_co_bought, "mostly", lambda *_: True)
+    scorer = Scorer(snapshot, views, popularity(snapshot.interactions), weights, words)
+    profile = scorer.user_profile(3)
+    scores = scorer.score(profile)
+    for row in np.argsort(-scores)[:30].tolist():
+        assert scorer.parts(profile, row).score == pytest.approx(scores[row], abs=1e-9)
 
 
 def test_fewer_vectors_than_are_asked_for():
