@@ -12,13 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kg.ontology import Rel
+from kg.ontology import Family, Rel, relation
 from recommend.ledger import Kind, Ledger
 from recommend.parts import PathPart
 
@@ -64,7 +64,7 @@ class Columns:
         kinds, entities, between = _Numbers(), _Numbers(), _Numbers()
         rows = [
             (
-                kinds.of(tuple([(str(hop.edge), hop.direction, hop.kind) for hop in path.hops])),
+                kinds.of(_said(tuple([(str(hop.edge), hop.direction, hop.kind) for hop in path.hops]))),
                 -1 if path.history_row is None else path.history_row,
                 entities.of(tuple([hop.row for hop in path.hops if hop.kind == "entity"])),
                 between.of(tuple([hop.row for hop in path.hops[:-1] if hop.kind == "item"])),
@@ -88,7 +88,7 @@ class Columns:
             first = run.kind[0][2] if len(run.kind) > 1 else ""
             nothing = np.full(len(run.value), -1)
             passed, met = (run.through if first == kind else nothing for kind in ("entity", "item"))
-            number = np.full(len(run.value), kinds.of(run.kind))
+            number = np.full(len(run.value), kinds.of(_said(run.kind)))
             parts = (run.slot, number, ledger.starts[run.start], passed, met, ledger.item_rows[run.slot], run.value)
             for column, part in zip(columns, parts, strict=True):
                 column.append(part)
@@ -101,6 +101,12 @@ class Columns:
 
         slot, kind, start, passed, met, end, value = (np.concatenate(column) for column in columns)
         return cls(slot, kind, start, passed, met, end, value, kinds.known, (_alone, _alone), path)
+
+
+@lru_cache(1024)
+def _said(kind: Kind) -> Kind:
+    """A kind as sentences tell it: what a shop states of two products is said of both, whichever way it was written."""
+    return tuple([(edge, "out" if relation(edge).family is Family.LINK else way, what) for edge, way, what in kind])
 
 
 def _alone(row: int) -> tuple[int, ...]:

@@ -293,3 +293,13 @@ def test_words_that_every_title_has_say_nothing(words: tuple[str, ...], told: tu
         .paths
     )
     assert path.edges[-1].words == told
+
+
+def test_a_link_and_the_link_back_are_one_reason() -> None:
+    there, back = (
+        PathPart("also_bought", "ALSO_BOUGHT", value, ROW["a"], (Hop("ALSO_BOUGHT", way, "item", ROW["d"]),))
+        for value, way in ((0.3, "out"), (0.2, "in"))
+    )
+    (path,) = Explainer(GRAPH).explain(parts(there, back), PERSON).paths
+    assert path.contribution == pytest.approx(0.5)
+    assert path.edges[-1].direction == "out"
