@@ -67,6 +67,8 @@ def recommend(session: Session, **options: Any) -> None:
         raise UsageError("--all-users and --out FILE go together.", "Such as: clew recommend --all-users --out all.jsonl")
     if options["check"] and options["new_product"] is None:
         raise UsageError("--check goes with --new-product.", "Of a recommendation: clew explain USER ITEM --check")
+    if options["polish"] and (options["all_users"] or options["new_product"] is not None):
+        raise UsageError("--polish goes with --user, --history, --item or --text.", "Such as: clew recommend --user KEY --polish")
     settings = request_settings(session, options)
     settings |= {name: options[name] for name in ("where", "all_paths")}
     recommender = Recommender.open(session.workspace)

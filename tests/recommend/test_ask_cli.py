@@ -152,6 +152,7 @@ def test_an_explanation_as_a_query_and_as_pictures(ask, tmp_path: Path) -> None:
         (["recommend", "--user", USER, "--exclude", "nowhere.txt"], 1, "The deny list nowhere.txt is not there"),
         (["recommend", "--new-product", "nowhere.jsonl"], 1, "nowhere.jsonl"),
         (["recommend", "--user", USER, "--check"], 2, "--check goes with --new-product"),
+        (["recommend", "--new-product", "-", "--polish"], 2, "--polish goes with --user"),
         (["recommend", "--user", USER, "--polish"], 3, "No language model is configured"),
         (["explain", USER], 2, "needs a user and a product"),
         (["explain", USER, "nothing"], 1, "There is no product 'nothing'"),
