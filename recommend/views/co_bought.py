@@ -119,9 +119,15 @@ class CoBoughtSimilarView:
         """Σ_k weights[k] · V[rows[k], ·]; in float32 where that goes through the whole of a large N (`exact` does not)."""
         middle = self.bought.scores(rows, weights)
         active = np.flatnonzero(middle)
-        if self.near.nnz > ROUGH and mostly(self._spread, active):
+        if not mostly(self._spread, active):
+            return weighted_rows(self._spread, active, middle[active])
+        if self.near.nnz > ROUGH:
             return np.asarray(self.near @ middle.astype(np.float32), np.float64)
-        return weighted_rows(self._spread, active, middle[active])
+        return np.asarray(self._whole @ middle)
+
+    @cached_property
+    def _whole(self) -> sp.csr_array:
+        return self.near.astype(np.float64)
 
     def exact(self, rows: Rows, weights: Values, item_rows: Rows) -> Values:
         """The same of some candidates in float64."""
