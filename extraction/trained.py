@@ -29,6 +29,7 @@ from kg.seeds import generator
 POOL = 4000
 SILVER, NONE = 0.85, 0.15
 PER_BRAND = 3
+WEIGHT = 5  # of a labelled title
 # Shares of the shop's own tagger and of the shipped one in the probability; the rules' is the rest.
 OWN, SHIPPED = 0.5, 0.25
 FEWEST = 30  # silver labels that can be learned from
@@ -41,55 +42,67 @@ def shipped_tagger() -> TaggerModel:
     return TaggerModel.load(Path(__file__).parent / "data" / "brand_tagger")
 
 
-def taught_by_titles(products: Sequence[Product], rules: RulesExtractor, seed: int = 0, progress: Progress = SILENT) -> TaggerModel:
-    """A brand tagger from a shop's titles alone.
+def taught_by_titles(
+    products: Sequence[Product],
+    rules: RulesExtractor,
+    seed: int = 0,
+    progress: Progress = SILENT,
+    other: TaggerModel | None = None,
+    labelled: Sequence[GoldRow] = (),
+) -> TaggerModel:
+    """A brand tagger from a shop's titles alone, or with a few labelled ones.
 
     Args:
         products: the catalogue; POOL titles of it are read.
         rules: of the catalogue.
+        other: tagger of another shop; None: the shipped one.
+        labelled: titles of the shop that a person or a language model labelled ("brand"); each counts WEIGHT times.
         seed: of the choice of titles.
         progress: hears the stages.
 
     Raises:
         InputError: too few titles whose brand is clear.
     """
-    distinct = list({product.title: product for product in products}.values())
+    other = other or shipped_tagger()
+    given = {row.product.title for row in labelled}
+    distinct = list({product.title: product for product in products if product.title not in given}.values())
     chosen = sorted(generator(seed, "silver titles").permutation(len(distinct))[:POOL].tolist())
-    rows = [GoldRow(distinct[i], {}) for i in chosen]
+    rows = [*(GoldRow(distinct[i], {}) for i in chosen), *labelled]
     with progress.stage("reading titles to learn from", len(rows)) as advance:
         prepared = prepared_rows(rows, rules)
-        labels = _silver(prepared)
+        labels = _silver(prepared, other)
+        labels.update({len(chosen) + k: row.values["brand"] for k, row in enumerate(labelled)})
         advance(len(rows))
     values = sum(bool(label) for label in labels.values())
     if values < FEWEST:
         hint = "Use the rules, or train on labelled titles with `clew extract train`."
         raise InputError(f"Of {len(rows)} titles {values} have a brand that is clear enough to learn from.", hint)
-    kept = sorted(labels)
+    kept = [i for i in sorted(labels) for _ in range(WEIGHT if i >= len(chosen) else 1)]
     silver = replace(prepared, rows=[replace(row, values={"brand": labels.get(i, frozenset())}) for i, row in enumerate(rows)])
     with progress.stage("learning the shop's brands", 1) as advance, tempfile.TemporaryDirectory() as place:
         model = Fitter(silver, "brand", "brand", False, Path(place)).fit(kept)
         advance(1)
-    return _joined(model, kept_rows=len(kept), values=[value for label in labels.values() for value in label])
+    return _joined(model, other, len(labels), [value for label in labels.values() for value in label])
 
 
-def _joined(own: TaggerModel, kept_rows: int, values: Sequence[str]) -> TaggerModel:
-    """The shop's own tagger, the shipped one and the rules, each with its share."""
+def _joined(own: TaggerModel, other: TaggerModel, rows: int, values: Sequence[str]) -> TaggerModel:
+    """The shop's own tagger, the other one and the rules, each with its share."""
     members: list[Member] = []
     weights = {}
-    for model, share in ((own, OWN), (shipped_tagger(), SHIPPED)):
+    for model, share in ((own, OWN), (other, SHIPPED)):
         for k, member in enumerate(model.learned["brand"].members):
             weights[f"brand#{len(members)}"] = model.weights[f"brand#{k}"]
             members.append(member._replace(share=share / 2 / (OWN + SHIPPED)))
     known = frozenset(value.casefold() for value in values)
-    learned = Learned("brand", tuple(members), THRESHOLD, rows=kept_rows, values=len(values), known=known, rules=1 - OWN - SHIPPED)
-    return TaggerModel({"brand": learned}, f"the catalogue's titles; {shipped_tagger().about}", weights)
+    learned = Learned("brand", tuple(members), THRESHOLD, rows=rows, values=len(values), known=known, rules=1 - OWN - SHIPPED)
+    return TaggerModel({"brand": learned}, f"the catalogue's titles; {other.about}", weights)
 
 
-def _silver(prepared: Rows) -> dict[int, frozenset[str]]:
-    """Row → its brand, or none, where rules and the shipped tagger are sure together; the surest titles come first."""
+def _silver(prepared: Rows, other: TaggerModel) -> dict[int, frozenset[str]]:
+    """Row → its brand, or none, where rules and the other tagger are sure together; the surest titles come first."""
     sure: list[tuple[float, int, str]] = []
     labels: dict[int, frozenset[str]] = {}
-    read = shipped_tagger().read(prepared.tokens, prepared.hints)
+    read = other.read(prepared.tokens, prepared.hints)
     for i, (tokens, mentions, found) in enumerate(zip(prepared.tokens, prepared.found, read, strict=True)):
         spans = {(tokens.starts[s.first], tokens.ends[s.last - 1]): s.probability / 2 for s in found.get("brand", [])}
         for brand in (m for m in mentions if m.attribute == "brand" and m.field == "title"):
