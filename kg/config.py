@@ -254,14 +254,14 @@ class FitSettings(Section):
         gnn_temperature: of its softmax.
         gnn_identity_dropout: how often a product goes without its identity.
         shrink: what is added to a product's number of buyers where people in common are counted.
-        ridge: λ of EASE, in units of the mean diagonal of XᵀX.
+        ridge: λ of EASE, in units of the mean diagonal of XᵀX; chosen on validation when not given.
     """
 
     gnn_effort: float = Field(default=1.0, gt=0)
     gnn_temperature: float = Field(default=0.07, gt=0)
     gnn_identity_dropout: float = Field(default=0.5, ge=0, lt=1)
     shrink: float = Field(default=3.0, ge=0)
-    ridge: float = Field(default=20.0, gt=0)
+    ridge: float | None = Field(default=None, gt=0)
 
 
 class TrainConfig(Section):

@@ -21,6 +21,7 @@ from recommend.slices import Slice, profile_sizes, shortened
 from recommend.tasks import Task
 from recommend.training import Training
 from recommend.views.base import View
+from recommend.views.ease import EaseView, ease
 from recommend.views.facts import view_name
 from recommend.views.popular import popularity
 from recommend.views.transitions import in_order
@@ -30,6 +31,8 @@ PEOPLE = 3000  # people of a slice that weights are chosen on
 FEW = 3  # products that a person is shortened to for the branch `few_events`
 RECENCY_DAYS = (730.0, 365.0, 180.0)
 RECENCY_EVENTS = (40.0, 20.0, 10.0, 5.0)
+RIDGES = (20.0, 7.0, 2.0)  # of EASE; Beauty and films like the first, books the last
+_RIDGE_PEOPLE, _RIDGE_PRODUCTS = 500, 7000
 KIND_VALUES = (0.5, 0.25, 0.0)  # what an event of another kind than a purchase may count
 LOUDEST_KIND = "purchase"
 _RECENCY_PEOPLE = 250  # of each slice that recency is chosen on
@@ -60,6 +63,21 @@ def choose(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training) -
         if found:
             branches[branch], report["branches"][str(branch)] = _branch(found, recency, facts, links)
     return Weights(branches, recency=recency), report
+
+
+def ridge_of(one: Slice, training: Training) -> float:
+    """λ of EASE by which the view alone finds the known products that its people had next, over the products that most people had."""
+    tasks = [task.some(np.arange(min(task.n_users, _RIDGE_PEOPLE))) for task in _of_branch(one, Branch.KNOWN, training)]
+    size = one.snapshot.n_items
+    nothing: sp.csr_array = sp.csr_array((size, size), dtype=np.float32)  # type: ignore[assignment]
+    best, figures = RIDGES[0], np.empty(0)
+    for ridge in RIDGES if tasks else ():
+        view = EaseView(ease(one.snapshot.interactions, ridge, most=_RIDGE_PRODUCTS), nothing, one.snapshot.item_event_counts > 0)
+        groups = [_groups(Part(one, [view]), task, Recency())[True] for task in tasks]
+        found = [fuse.ndcg_of(group.scores(np.array([1.0, 0.0])), group.targets, group.n_targets)[group.n_targets > 0] for group in groups]
+        if ridge == RIDGES[0] or fuse.better(np.concatenate(found), figures):
+            best, figures = ridge, np.concatenate(found)
+    return best
 
 
 def _of_branch(one: Slice, branch: Branch, training: Training) -> list[Task]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kg.snapshot import GraphSnapshot
-from recommend.choose import Part, choose
+from recommend.choose import Part, choose, ridge_of
 from recommend.scorer import Scorer, TextVectors
 from recommend.slices import Slice, slices_of
 from recommend.tasks import Task
@@ -18,6 +18,7 @@ from recommend.texts import texts_vector
 from recommend.training import Fitted, Training, held_out
 from recommend.views.base import View
 from recommend.views.build import Likeness, build_views
+from recommend.views.ease import RIDGE
 from recommend.views.gnn import GnnView
 from recommend.views.popular import popularity
 from recommend.views.similar import unit_rows
@@ -50,6 +51,7 @@ def fit(training: Training) -> Fitted:
     """Fit everything; weights are chosen on `training.valid`, or on slices cut from train when there is none."""
     snapshot = training.snapshot
     texts = read_texts(training, "gnn" not in training.config.without)
+    training = _settled(training)
     parts = parts_of(training, texts)
     views = (
         parts[0].views
@@ -61,24 +63,44 @@ def fit(training: Training) -> Fitted:
     text = None if texts.vectors is None else TextVectors(texts.vectors, lambda one: texts_vector(texts.encoder, one))
     scorer = Scorer(snapshot, views, popularity(snapshot.interactions), weights, texts.alike.words, text)
     table = next((view.table for view in views if isinstance(view, GnnView)), None)
+    report["ridge"] = training.config.settings.ridge
     if texts.alike.recall < 1:
         report["likeness"] = {"pairs": "found by Faiss and rarer words", "recall": texts.alike.recall}
     return Fitted(scorer, texts.encoder, table, report)
 
 
+def _settled(training: Training) -> Training:
+    """The training with its ridge chosen, where nobody gave one."""
+    settings, slices = training.config.settings, _slices(training)
+    if settings.ridge is not None or "ease" in training.config.without or not slices:
+        return training
+    chosen = settings.model_copy(update={"ridge": ridge_of(slices[0], training)})
+    return replace(training, config=training.config.model_copy(update={"settings": chosen}))
+
+
+def _slices(training: Training) -> list[Slice]:
+    if not training.valid:
+        return slices_of(training.snapshot, training.config.valid_fraction, 3, training.config.seed)
+    joint = frozenset(task.name for task in training.valid if task.candidates.all())
+    return [Slice(training.snapshot, tuple(training.valid), joint)]
+
+
 def parts_of(training: Training, texts: Texts) -> list[Part]:
-    """What weights are chosen on: the graph and its valid tasks, or slices of train, each with its views."""
-    snapshot = training.snapshot
-    if training.valid:
-        table = _gnn(training, snapshot, texts, training.valid, "gnn")
-        joint = frozenset(task.name for task in training.valid if task.candidates.all())
-        return [Part(Slice(snapshot, tuple(training.valid), joint), _views(training, snapshot, texts, table))]
-    return _sliced(training, slices_of(snapshot, training.config.valid_fraction, 3, training.config.seed), texts)
+    """What weights are chosen on: the graph and its valid tasks, or slices of train, each with its views.
+
+    One GNN serves all slices: that of the earliest, which has seen nothing that any of them asks about.
+    """
+    slices = _slices(training)
+    if not slices:
+        return []
+    earliest = slices[-1]
+    table = _gnn(training, earliest.snapshot, texts, earliest.tasks, "gnn" if training.valid else "gnn-slice")
+    return [Part(one, _views(training, one.snapshot, texts, table)) for one in slices]
 
 
 def _views(training: Training, snapshot: GraphSnapshot, texts: Texts, table: EmbeddingTable | None) -> list[View]:
     settings = training.config.settings
-    return build_views(snapshot, texts.alike, table, frozenset(training.config.without), settings.shrink, settings.ridge)
+    return build_views(snapshot, texts.alike, table, frozenset(training.config.without), settings.shrink, settings.ridge or RIDGE)
 
 
 def read_texts(training: Training, for_gnn: bool) -> Texts:
@@ -123,15 +145,6 @@ def _best_step(parts: Sequence[Part]) -> int:
     """The step at which the slices' GNN was best: the whole graph's has nothing held out and stops there too; 0 without one."""
     tables = [view.table for part in parts[:1] for view in part.views if isinstance(view, GnnView)]
     return sum(int(str(table.settings.get("best_step", 0))) for table in tables)
-
-
-def _sliced(training: Training, slices: Sequence[Slice], texts: Texts) -> list[Part]:
-    """Views of each slice. One GNN serves all: that of the earliest slice, which has seen nothing that any of them asks about."""
-    if not slices:
-        return []
-    earliest = slices[-1]
-    table = _gnn(training, earliest.snapshot, texts, earliest.tasks, "gnn-slice")
-    return [Part(one, _views(training, one.snapshot, texts, table)) for one in slices]
 
 
 def fit_gnn_view(training: Training) -> GnnView:

@@ -252,7 +252,7 @@ def _turn(
 def better(found: NDArray[np.float64], than: NDArray[np.float64]) -> bool:
     """Whether figures of people are better than others of the same people by more than chance (float64 [people] both)."""
     difference = found - than
-    return bool(difference.mean() > max(GAIN, SURE * difference.std() / np.sqrt(len(difference))))
+    return len(found) > 0 and bool(difference.mean() > max(GAIN, SURE * difference.std() / np.sqrt(len(difference))))
 
 
 def _per_person(groups: Sequence[Group], weights: NDArray[np.float64]) -> NDArray[np.float64]:

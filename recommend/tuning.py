@@ -19,6 +19,7 @@ from kg.digest import digest_json
 from kg.errors import ClewError, StateError
 from kg.progress import SILENT, Progress
 from kg.seeds import derive
+from recommend.views.ease import RIDGE
 
 if TYPE_CHECKING:
     import optuna
@@ -136,7 +137,8 @@ def search(
     names = names_of(config)
     if not names:
         raise StateError("Every setting is given in clew.toml, so there is nothing to tune.", "Take some out of [train.settings].")
-    now = {name: float(getattr(start or config.settings, name)) for name in names}
+    # A ridge that nobody gave begins at the usual one.
+    now = {name: float(getattr(start or config.settings, name) or RIDGE) for name in names}
     study = _study(folder, digest_json([about, config.model_dump(mode="json"), SPACE]).removeprefix("sha256:")[:16])
     if not study.trials:
         study.enqueue_trial(now)
