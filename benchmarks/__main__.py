@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 
-NAMES = ("cli", "extraction", "ranking", "graph", "growth")
+NAMES = ("cli", "extraction", "ranking", "reasons", "graph", "growth")
 
 
 def main() -> int:
