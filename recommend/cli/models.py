@@ -50,7 +50,7 @@ def show_model(session: Session, name: str | None) -> None:
 
 
 def _card(found: dict[str, Any]) -> str:
-    settings = ", ".join(f"{name} {value:g}" for name, value in found["settings"].items())
+    settings = ", ".join(f"{name} {'chosen' if value is None else f'{value:g}'}" for name, value in found["settings"].items())
     alike = found["likeness"]
     lines = [
         f"model {found['name']}{' (it answers)' if found['current'] else ''}",
