@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from kg.explore import explore, run_named
 from kg.merge import CATALOGUE, Incoming, merge
 from kg.model import Entity, Evidence, Fact, Price, Product
 from kg.ontology import Label, Rel, relation
+from kg.proposals import Likeness, Named
 from kg.store import EngineGraph, GraphStore, Rows, engine_graph
 from kg.stores.embedded import EmbeddedStore
 from kg.stores.launcher import USER, Server
@@ -73,7 +74,16 @@ def faulty_tables() -> GraphTables:
     old = example_tables()
     both = pa.concat_tables([old.events, events])
     tree = {name: table for name, table in old.evidence.items() if name == Rel.KIND_OF}
-    return merge(old, Incoming(products_table(rows), evidence_tables(facts, CATALOGUE), tree, None, [both]), run="sha256:faulty")
+    incoming = Incoming(products_table(rows), evidence_tables(facts, CATALOGUE), tree, None, [both], proposing=Proposes())
+    return merge(old, incoming, run="sha256:faulty")
+
+
+class Proposes:
+    """Says that the two most and least used brands may be one."""
+
+    def alike(self, named: Sequence[Named]) -> list[Likeness]:
+        ordered = sorted(named, key=lambda brand: (brand.count, brand.key))
+        return [Likeness(ordered[0], ordered[-1], 0.98)]
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +105,8 @@ VALUES: dict[str, list[Any]] = {
     "brand": ["brand:lego", "brand:hay"],
     "material": ["material:plastic", "material:cotton", "material:natural-fibre"],
     "category": ["category:toys", "category:socks"],
+    "entity": ["brand:lego", "material:cotton"],
+    "against": ["p3", "p1"],
     "price_band": ["price_band:all:usd:0", "price_band:all:usd:2"],
     "text": ["lego", "'"],
     "key": ["brand:lego", "material:wood", "color:red"],
