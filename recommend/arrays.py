@@ -73,6 +73,16 @@ def entry(matrix: sp.csr_array, row: int, column: int) -> float:
     return float(values[place]) if place < len(columns) and columns[place] == column else 0.0
 
 
+def meeting(first: NDArray[np.integer], second: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of what two ascending arrays without repeats have in common (int64, as many in each)."""
+    if not len(first) or not len(second):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    where = np.searchsorted(second, first)
+    where[where == len(second)] = 0
+    left = np.flatnonzero(second[where] == first)
+    return left, where[left]
+
+
 def strongest_per_row(matrix: sp.csr_array, cap: int) -> sp.csr_array:
     """Keep the `cap` largest entries of each row (of equals, the first columns), sorted by column."""
     matrix = matrix.copy()

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from gnn.text_words import WordIndex, tokens
-from recommend.arrays import Arrays, entries, pack, unpack, weighted_rows
+from recommend.arrays import Arrays, entries, meeting, pack, unpack, weighted_rows
 
 _REMEMBERED = 50_000  # pairs of products whose shared words are kept
 
@@ -78,7 +78,7 @@ class CatalogueWords:
 
         A term that has a word in common with one already taken ("nail polish" after "polish") is left out: it says nothing new.
         """
-        _, left, right = np.intersect1d(first.columns, second.columns, assume_unique=True, return_indices=True)
+        left, right = meeting(first.columns, second.columns)
         carried = first.values[left].astype(np.float64) * second.values[right]
         chosen: list[str] = []
         for place in np.argsort(-carried, kind="stable"):

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from kg.ontology import Rel
-from recommend.arrays import Arrays, entries, mostly, pack, places, stack, strongest_per_row, transposed, weighted_rows
+from recommend.arrays import Arrays, entries, meeting, mostly, pack, places, stack, strongest_per_row, transposed, weighted_rows
 from recommend.parts import Hop
 from recommend.views.base import NEW_ROW, Candidate, RawPath, Rows, SparseVector, SparseView, Values
 from recommend.views.similar import similar_hop
@@ -77,7 +77,7 @@ class CoBoughtView(SparseView):
 
     def count(self, first_row: int, second_row: int) -> int:
         """How many people had both products."""
-        return int(self.counts(first_row, np.array([second_row], np.int32))[0])
+        return len(meeting(entries(self.buyers, first_row)[0], entries(self.buyers, second_row)[0])[0])
 
     def counts(self, first_row: int, others: Rows) -> NDArray[np.int64]:
         """How many people had a product and each of some others (int64)."""
