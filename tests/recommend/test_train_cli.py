@@ -69,7 +69,7 @@ def test_reasons_are_put_to_the_test(protocol):
     words = protocol.with_name("words.toml")
     words.write_text(PROTOCOL + '[train]\ntext_encoder = ["words"]\nwithout = ["gnn"]\n')
     asked = ("evaluate", str(words), "--explanations", "4", "--refit-seed", "1", "-q")
-    document = json.loads(run(*asked, "--json").stdout)
+    document = fits("evaluate", json.loads(run(*asked, "--json").stdout))
     found = document["explanations"]["cold"]
     assert found["people"] == 4
     assert (found["true"]["mean"], found["leak"]["mean"], found["additivity"]["within_1e-6"]) == (1, 0, 1)
