@@ -282,6 +282,9 @@ def test_a_kind_of_product_without_labels_is_told_from_one_with() -> None:
         GoldRow(Product(row.product.key, row.product.title, {"category": "LAMP" if "Lamp" in row.product.title else "OTHER"}), row.values)
         for row in gold_rows()
     ]
-    rows = [GoldRow(r.product, {k: v for k, v in r.values.items() if k != "Color" or r.product.fields["category"] == "OTHER"}) for r in rows]
+    rows = [
+        GoldRow(r.product, {name: v for name, v in r.values.items() if name != "Color" or r.product.fields["category"] == "OTHER"})
+        for r in rows
+    ]
     kinds = train_tagger(rows)[0].learned["color"].kinds
     assert kinds["LAMP"] < 0.1 < 0.5 < kinds["OTHER"]

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from extraction.base import Extractor, build_extractor, keeps, kept_extractor
+from extraction.evaluate import GoldRow
 from extraction.rules import build_rules
+from extraction.tag_pipeline import tagger_of
 from extraction.testing import ExtractorContract
 from extraction.trained import PER_BRAND, shipped_tagger, taught_by_titles
 from kg.errors import InputError
@@ -53,6 +55,17 @@ def test_few_titles_of_a_brand_teach(trained: Extractor) -> None:
     assert sum(member.share for member in learned.members) == pytest.approx(1.0)
     assert model.digest == taught_by_titles(products, build_rules(products)).digest
     assert Counter(member.rules for member in learned.members) == {True: 2, False: 2}
+
+
+def test_labelled_titles_are_learned_from_too() -> None:
+    products = shop()
+    # The rules take this title for one that begins with its brand; a person says otherwise.
+    labelled = [GoldRow(Product(f"own-{i}", f"Steel Mug {i} from Quorra"), {"brand": frozenset({"Quorra"})}) for i in range(8)]
+    model = taught_by_titles(products, build_rules(products), labelled=labelled)
+    assert "quorra" in model.learned["brand"].known
+    extractor = tagger_of(build_rules(products).finder, model)
+    [mentions] = extractor.extract([Product("new", "Steel Mug 99 from Quorra")])
+    assert [m.raw for m in mentions if m.attribute == "brand"] == ["Quorra"]
 
 
 def test_what_it_learned_is_kept(trained: Extractor, tmp_path: Path) -> None:
