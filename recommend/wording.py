@@ -163,22 +163,25 @@ class Wording:
             return names[0]
         return self._say.comma.join(names[:-1]) + self._say.and_word + names[-1]
 
-    def _starts(self, path: Path, first: Node) -> str:
+    def _starts(self, path: Path, first: Node) -> tuple[str, bool]:
+        """The products that a path starts at, and whether they are several to a reader."""
         names = list(dict.fromkeys([self._name(first), *(self._name(other.node) for other in path.also[: path.told])]))
         # What was only bought by the same people is not what the sentence is about: one of many stands for all.
         most, kept = (2, 1) if any(edge.relation == Rel.CO_BOUGHT for edge in path.edges) else (3, 2)
+        several = len(names) > 1
         if len(names) > most:
             names = [*names[:kept], self._say.more.format(n=len(names) - kept)]
-        return self._listed(names)
+        return self._listed(names), several
 
     def _clauses(self, path: Path, separator: str) -> str:
         nodes, edges = list(path.nodes), list(path.edges)
         if nodes[0].label == Label.USER:
-            opening = self._opening(edges[0].relation).format(x=self._starts(path, nodes[1]))
-            subject = self._say.them if path.told else self._say.it
+            starts, several = self._starts(path, nodes[1])
+            opening = self._opening(edges[0].relation).format(x=starts)
+            subject = self._say.them if several else self._say.it
             told = self._walk(subject, nodes[1:], edges[1:], opened=True)
             return opening + separator + self._say.and_then.join(told) + self._others(path)
-        subject = "" if nodes[0].label == Label.QUERY else self._starts(path, nodes[0])
+        subject = "" if nodes[0].label == Label.QUERY else self._starts(path, nodes[0])[0]
         return self._say.and_then.join(self._walk(subject, nodes, edges, opened=False)) + self._others(path)
 
     def _others(self, path: Path) -> str:

@@ -166,6 +166,11 @@ CASES: list[tuple[str, Voice, list[Path]]] = [
         "you",
         [path(0.3, (USER, CAR, THIS), bought(), link(Rel.CO_BOUGHT, 14), also=(Also(replace(CAR, key="p22"), 0.2), *MANY))],
     ),
+    (
+        "two products of one short name",
+        "you",
+        [path(0.3, (USER, CAR, THIS), bought(), link(Rel.SIMILAR_TEXT, words=("lego",)), also=(Also(replace(CAR, key="p22"), 0.2),))],
+    ),
     ("nothing but popularity", "you", []),
     ("popularity, and too few people to count", "you", []),
     ("nothing but small links", "you", []),
