@@ -247,7 +247,7 @@ class Wording:
         words = ""
         if edge.words:
             words = self._listed([self._say.quote.format(self._word(word)) for word in edge.words[:3]])
-            key += ":word" if len(edge.words[:3]) == 1 else ":words"
+            key += ":words" if len(edge.words) > 1 or " " in edge.words[0] else ":word"
         own = None if words else display_sentence(edge.relation, self.lang)
         template = own or self._say.links.get(key) or self._say.links.get(edge.relation) or self._say.links[""]
         several = x == self._say.them
