@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from kg.align import Changes
 from kg.categories import category_paths, category_tree
 from kg.merge import Incoming, compare, merge
+from kg.news import news
 from kg.ontology import Family, Rel, relation
 from kg.price_bands import amount, currency, parents_of
 from kg.row_digests import difference
@@ -27,7 +28,8 @@ from kg.tables import BAND_SCHEMA, EVENT_SCHEMA, EVIDENCE_SCHEMA, USER_SCHEMA, G
 from kg.truth import BANDS, EVENTS, USERS, TableChange, Truth, stored_tables
 
 _OF_REST = ("source_key", "target_key", "target_name", "target_kind", "text")  # what sums over the whole need
-_MAX_SHARE = 0.2  # rows that come, as a share of those that are there, beyond which merging the whole is no slower
+_MAX_UNREAD = 0.05  # rows that come, as a share of those that are there, beyond which it is worth looking which of them are new
+_MAX_SHARE = 0.2  # new rows, as a share, beyond which merging the whole is no slower
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +57,11 @@ def delta(truth: Truth, products: pa.Table, incoming: Incoming, run: str) -> Del
     Raises:
         StateError: a part of the truth that it needs is missing or damaged.
     """
-    if not _is_small(truth, incoming):
+    if not _can_be_changed(truth, incoming):
+        return None
+    if _share(truth, incoming) > _MAX_UNREAD:
+        incoming = news(truth, products, incoming)
+    if _share(truth, incoming) > _MAX_SHARE:
         return None
     old = slice_of(truth, products, incoming)
     new = merge(old, incoming, run=run)
@@ -74,15 +80,18 @@ def delta(truth: Truth, products: pa.Table, incoming: Incoming, run: str) -> Del
     return _counted(truth, old, new, tables)
 
 
-def _is_small(truth: Truth, incoming: Incoming) -> bool:
-    """Whether an ingest left the graph as ingests leave it, and little comes."""
+def _can_be_changed(truth: Truth, incoming: Incoming) -> bool:
+    """Whether an ingest left the graph as ingests leave it, with times like those that come."""
     if not truth.exists or truth.graph_counts is None or not truth.ontology_is_the_same or not _was_ingested(truth):
         return False
-    if incoming.events is not None and incoming.timed != truth.manifest["timed"]:
-        return False
+    return incoming.events is None or bool(incoming.timed == truth.manifest["timed"])
+
+
+def _share(truth: Truth, incoming: Incoming) -> float:
+    """Rows that come, as a share of those that are there."""
     coming = [incoming.products, *(incoming.triples or {}).values(), *(incoming.events or ())]
     rows = sum(table.num_rows for table in coming if table is not None)
-    return bool(rows <= _MAX_SHARE * sum(table["rows"] for table in truth.manifest["tables"].values()))
+    return float(rows / max(sum(table["rows"] for table in truth.manifest["tables"].values()), 1))
 
 
 def _was_ingested(truth: Truth) -> bool:

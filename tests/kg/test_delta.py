@@ -72,27 +72,31 @@ def take(folder: Path, name: str, step: dict[str, object], dry_run: bool = False
     )
 
 
-ALWAYS = patch("kg.delta._MAX_SHARE", 1e9)
+ALWAYS = patch.multiple("kg.delta", _MAX_SHARE=1e9, _MAX_UNREAD=1e9)
 NEVER = patch("kg.delta._MAX_SHARE", -1)
+LOOKED_AT = patch("kg.delta._MAX_UNREAD", -1.0)  # what is new is looked for first
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps())
 def test_small_ingests_end_where_whole_ones_end(asked: list[dict[str, object]]) -> None:
-    with TemporaryDirectory() as name:
-        folder = Path(name)
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         for step in asked:
             with NEVER:
                 whole = take(folder, "whole", step)
             with ALWAYS:
                 planned = take(folder, "small", step, dry_run=True)
                 small = take(folder, "small", step)
-            for found in (planned, small):
+            with ALWAYS, LOOKED_AT:
+                looked_at = take(folder, "looked at", step)
+            for found in (planned, small, looked_at):
                 assert found.digest == whole.digest
                 assert found.changes == whole.changes
                 assert (found.nodes, found.edges) == (whole.nodes, whole.edges)
                 assert found.rejected == whole.rejected
-            Truth(folder / "small" / "graph").check_files()
+            for name in ("small", "looked at"):
+                Truth(folder / name / "graph").check_files()
 
 
 def said(folder: Path) -> dict[str, pa.Table]:
