@@ -85,7 +85,7 @@ def test_files_become_a_graph(shop: Shop) -> None:
         "PART_OF": 2,
     }  # fmt: skip
     assert report.changes.to_dict() == {"new": 33, "changed": 0, "unchanged": 0, "removed": 0}
-    assert set(report.to_dict()) == {"digest", "nodes", "edges", "rejected", "engine", "changes", "seconds"}
+    assert set(report.to_dict()) == {"schema_version", "digest", "nodes", "edges", "rejected", "engine", "changes", "seconds"}
     record = Truth(shop.workspace.graph).runs[0]
     assert [(file["role"], Path(file["path"]).name) for file in record["files"]] == [
         ("catalogue", "products.csv"), ("events", "events.csv"), ("triples", "triples.csv"),
