@@ -22,6 +22,7 @@ from kg.ontology import Rel
 from kg.staged import FactSource, FactSourceFactory, LearnedSource
 from kg.testing import ColumnFacts
 from kg.truth import Truth
+from kg.truth_parts import files_of
 from kg.workspace import Workspace
 
 PRODUCTS = """item,title,brand,category,price,currency
@@ -230,9 +231,13 @@ def run(*args: object) -> list[str]:
     return [sys.executable, "-c", SLOW, *map(str, args)]
 
 
-def kill_and_resume(folder: Path, kills: int, seed: int) -> None:
-    """An ingest over an older graph is killed again and again, resumed each time, and ends where an undisturbed one ends."""
-    old, new = catalogue(folder, 1_500, "Old"), catalogue(folder, 3_000, "New")
+def kill_and_resume(folder: Path, kills: int, seed: int, rows: tuple[int, int] = (1_500, 3_000)) -> None:
+    """An ingest over an older graph is killed again and again, resumed each time, and ends where an undisturbed one ends.
+
+    Args:
+        rows: of the older graph's catalogue and of the one that comes.
+    """
+    old, new = catalogue(folder, rows[0], "Old"), catalogue(folder, rows[1], "New")
     subprocess.run(run("ingest", "--catalogue", old, "-w", folder / "whole"), check=True, capture_output=True)
     shutil.copytree(folder / "whole", folder / "killed")
     started = time.perf_counter()
@@ -257,7 +262,7 @@ def kill_and_resume(folder: Path, kills: int, seed: int) -> None:
     ended = Truth(folder / "killed" / "graph")
     ended.check_files()
     assert ended.digest == whole.digest
-    named = {part["file"] for table in ended.manifest["tables"].values() for part in table["parts"]} | {"manifest.json"}
+    named = {part["file"] for table in ended.manifest["tables"].values() for part in files_of(table)} | {"manifest.json"}
     assert {path.name for path in ended.folder.rglob("*") if path.is_file()} == named
     assert not (folder / "killed" / "cache" / "ingest.json").exists()
 
@@ -266,13 +271,18 @@ def test_five_kills_at_random_moments_lose_nothing(tmp_path: Path) -> None:
     kill_and_resume(tmp_path, 5, seed=11)
 
 
+def test_three_kills_of_a_small_ingest_lose_nothing(tmp_path: Path) -> None:
+    kill_and_resume(tmp_path, 3, seed=12, rows=(3_000, 60))
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
-def test_a_hundred_kills_at_random_moments_lose_nothing(tmp_path: Path) -> None:
-    for block in range(10):
+@pytest.mark.parametrize("rows", [(1_500, 3_000), (3_000, 60)])
+def test_fifty_kills_at_random_moments_lose_nothing(tmp_path: Path, rows: tuple[int, int]) -> None:
+    for block in range(5):
         folder = tmp_path / str(block)
         folder.mkdir()
-        kill_and_resume(folder, 10, seed=block)
+        kill_and_resume(folder, 10, block, rows)
 
 
 def test_nothing_to_resume_is_told(tmp_path: Path) -> None:
