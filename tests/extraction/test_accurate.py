@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extraction.accurate import train_accurate
 from extraction.base import Extractor, build_extractor
+from extraction.cli import extract
 from extraction.encoder_inputs import HINT_ROWS, MAX_PIECES, inputs_of
 from extraction.encoder_net import negative_log_likelihood
 from extraction.encoder_training import Schedule
@@ -179,3 +181,20 @@ class TestAccurate(ExtractorContract):
     @pytest.fixture(scope="class")
     def extractor(self, folder: Path) -> Extractor:
         return build_extractor(f"accurate:{folder}", self.products())
+
+
+@pytest.mark.long
+def test_the_command_line_trains_and_reads_with_it(tmp_path: Path) -> None:
+    gold = tmp_path / "gold.jsonl"
+    brands = [next(iter(row.values["Brand Name"])) for row in gold_rows()]
+    titles = [row.product.title for row in gold_rows()]
+    lines = [{"input": title, "target_scores": {"Brand Name": {brand: 1}}} for title, brand in zip(titles, brands, strict=True)]
+    gold.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    model, out = str(tmp_path / "model"), str(tmp_path / "out.jsonl")
+    trained = CliRunner().invoke(extract, ["train", str(gold), "--tier", "accurate", "--model", model, "--json"])
+    assert trained.exit_code == 0, trained.output
+    assert json.loads(trained.stdout)["attributes"]["brand"]["rows"] == len(lines)
+    read = CliRunner().invoke(extract, ["run", str(gold), "--extractor", "accurate", "--model", model, "--out", out])
+    assert read.exit_code == 0, read.output
+    said = [json.loads(line)["mentions"] for line in Path(out).read_text("utf-8").splitlines()]
+    assert sum(any(m["attribute"] == "brand" and m["extractor"] == "tagger" for m in mentions) for mentions in said) >= 0.9 * len(lines)
