@@ -91,10 +91,13 @@ def _cell(one: dict[str, Any] | None) -> str:
     return f"over {_LIMIT:g} s" if one["p50"] is None else f"{one['p50']:.2f} / {one['p95']:.2f}"
 
 
-def _said(ms: float | None) -> str:
-    if ms is None:
-        return f"over {_LIMIT:g} s"
-    return f"{ms / 1000:.1f} s" if ms >= 1000 else f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms" if ms >= 1 else f"{ms:.2f} ms"
+def _said(figures: dict[str, Any], engine: str) -> str:
+    def words(ms: float) -> str:
+        return f"{ms / 1000:.1f} s" if ms >= 1000 else f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms" if ms >= 1 else f"{ms:.2f} ms"
+
+    if figures["p50"] is None:
+        return f"{_LIMIT:g} s {engine} (cut off)"
+    return f"{words(figures['p50'])} {engine} (p95 {words(figures['p95'])})"
 
 
 def write_headers(found: dict[str, dict[str, dict[str, Any]]]) -> int:
@@ -104,12 +107,8 @@ def write_headers(found: dict[str, dict[str, dict[str, Any]]]) -> int:
         figures = {engine: of[path.stem] for engine, of in found.items() if path.stem in of}
         if not figures:
             continue
-        names = {"embedded": "embedded", "neo4j": "Neo4j"}
-        cost = ", ".join(
-            f"{_said(figures[engine]['p50'])} {shown}" + (f" (p95 {_said(figures[engine]['p95'])})" if figures[engine]["p50"] else "")
-            for engine, shown in names.items()
-            if engine in figures
-        )
+        shown = {"embedded": "embedded", "neo4j": "Neo4j"}
+        cost = ", ".join(_said(figures[engine], name) for engine, name in shown.items() if engine in figures)
         text = path.read_text(encoding="utf-8")
         line = f"// @cost {cost}\n"
         bare = re.sub(r"// @cost .*\n", "", text)
