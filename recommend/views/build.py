@@ -81,8 +81,12 @@ def build_views(
 
 
 def views_to_arrays(views: Mapping[str, View]) -> Arrays:
-    """Arrays of all views, each name led by that of its view."""
-    return {f"{name}/{array}": value for name, view in views.items() for array, value in view.arrays().items()}
+    """Arrays of all views, each name led by that of its view, and what a view stands on where that is itself left out."""
+    kept = dict(views)
+    similar = views.get("co_bought_similar")
+    if isinstance(similar, CoBoughtSimilarView):
+        kept.setdefault("co_bought", similar.bought)
+    return {f"{name}/{array}": value for name, view in kept.items() for array, value in view.arrays().items()}
 
 
 def views_of_arrays(
@@ -106,11 +110,9 @@ def views_of_arrays(
         kind, _, relation = kind.partition(":")
         part = parts[name]
         if kind == "co_bought":
-            found[name] = CoBoughtView(part.matrix("matrix"), part.matrix("buyers"))
+            found[name] = _co_bought(arrays)
         elif kind == "co_bought_similar":
-            bought = found["co_bought"]
-            assert isinstance(bought, CoBoughtView)
-            found[name] = CoBoughtSimilarView(bought, part.matrix("near"), words)
+            found[name] = CoBoughtSimilarView(_co_bought(arrays), part.matrix("near"), words)
         elif kind == "similar":
             found[name] = SimilarView(name, part.matrix("matrix"), words)
         elif kind == "fact":
@@ -144,6 +146,11 @@ class _Part:
 
     def array(self, what: str) -> NDArray[Any]:
         return self.arrays[f"{self.name}/{what}"]
+
+
+def _co_bought(arrays: Arrays) -> CoBoughtView:
+    part = _Part("co_bought", arrays)
+    return CoBoughtView(part.matrix("matrix"), part.matrix("buyers"))
 
 
 def kind_of(view: View) -> str:

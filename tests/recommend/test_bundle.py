@@ -200,3 +200,15 @@ def test_answers_need_neither_torch_nor_spacy_nor_scikit_learn(planted, tmp_path
     done = subprocess.run([sys.executable, "-c", OPEN, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("part", ["co_bought", "co_bought_similar", "similar", "similar_wide", "ease", "material"])
+def test_a_model_without_any_one_part_answers_with_exact_parts(planted, tmp_path, part):
+    shop = copy_of(planted, tmp_path)
+    train(shop, WORDS.model_copy(update={"without": ("gnn", part)}))
+    scorer = load(shop)
+    assert part not in scorer.views
+    profile = scorer.user_profile(0)
+    scores = scorer.score(profile)
+    best = int(np.argmax(scores))
+    assert scorer.parts(profile, best).score == pytest.approx(scores[best], abs=1e-9)
