@@ -2,7 +2,7 @@
 // @param item: text
 // @param limit: integer = 20
 // @columns brand, name, people
-// @cost 16 ms embedded (p95 240 ms)
+// @cost 23 ms embedded (p95 424 ms)
 MATCH (p:Product {key: $item})<-[:BOUGHT]-(u:User)-[:BOUGHT]->(o:Product)-[:HAS_BRAND]->(b:Brand)
 WHERE o <> p
 RETURN b.key AS brand, b.name AS name, count(DISTINCT u) AS people

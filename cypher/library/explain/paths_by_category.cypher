@@ -2,7 +2,7 @@
 // @param user: text
 // @param item: text
 // @columns bought, title, entity, name, strength
-// @cost 0.48 ms embedded (p95 3.8 ms)
+// @cost 0.46 ms embedded (p95 1.2 ms)
 MATCH (i:Product {key: $item})-[r:IN_CATEGORY]->(x:Category)
 WITH x.key AS entity, r.confidence AS here
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[s:IN_CATEGORY]->(y:Category)

@@ -3,7 +3,7 @@
 // @param item: text
 // @param against: text
 // @columns relation, product, paths
-// @cost 2 ms embedded
+// @cost 0.96 ms embedded (p95 2.6 ms)
 UNWIND [$item, $against] AS product
 MATCH (i:Product {key: product})-[:HAS_BRAND]->(x:Brand)
 WITH product, x.key AS via

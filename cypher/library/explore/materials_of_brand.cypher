@@ -2,7 +2,7 @@
 // @param brand: text
 // @param limit: integer = 20
 // @columns material, name, products
-// @cost 0.21 ms embedded (p95 7.2 ms)
+// @cost 0.72 ms embedded (p95 6.9 ms)
 MATCH (b:Brand {key: $brand})<-[:HAS_BRAND]-(p:Product)
 WITH p
 MATCH (p)-[:MADE_OF]->(m:Material)

@@ -2,7 +2,7 @@
 // @param text: text
 // @param limit: integer = 20
 // @columns label, key, name
-// @cost 1.4 ms embedded (p95 4.2 ms)
+// @cost 1.5 ms embedded (p95 1.5 ms)
 MATCH (x:Brand)
 WHERE toLower(x.name) CONTAINS toLower($text)
 RETURN 'Brand' AS label, x.key AS key, x.name AS name
