@@ -15,7 +15,7 @@ from extraction.combine import Slot
 from extraction.parts import BATCH
 from extraction.pipeline import build_pipeline, reading_of, travels
 from extraction.tag_hints import HintMaker
-from extraction.tag_pipeline import TaggerPart
+from extraction.tag_part import TaggerPart
 from extraction.tagger import TaggerModel
 
 SLOTS = "clew.slots"

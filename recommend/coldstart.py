@@ -13,10 +13,10 @@ from kg.events import NO_TIME, EventLog
 from kg.ontology import EVENT_RELATIONS, Label, Rel, relation_name
 from kg.snapshot import GraphSnapshot
 from recommend.explain import Asker
+from recommend.path import Edge, Node
 from recommend.profile import Branch, Profile
 from recommend.query import query
 from recommend.request import QUERY_KEY, SESSION_KEY, Repeat, Request
-from recommend.result import Edge, Node
 from recommend.scorer import Scored, Scorer
 
 _DAY = 86_400

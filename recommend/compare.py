@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recommend.parts import Parts
-from recommend.result import printed
+from recommend.path import printed
 from recommend.wording import relation_words, short_title
 
 

@@ -6,11 +6,14 @@ Nothing is fetched and nothing runs: no script, no font, no link. What comes fro
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Protocol
 
+from recommend.path import Explained, Explanation, Path
 from recommend.phrases import PHRASES
-from recommend.result import Answer, Explanation, NewProductAnswer, Path
+from recommend.request import Request
 from recommend.wording import entity_words, short_title, shown, width
 
 _COLOURS = """:root { color-scheme: light dark; }
@@ -67,28 +70,34 @@ def quotes(path: Path) -> list[str]:
     return list(dict.fromkeys(f"{p.field} reads “{shown(p.text)}” at {p.start} ({p.extractor}, {p.confidence:.0%} sure)" for p in pieces))
 
 
-def _heads(answer: Answer | NewProductAnswer) -> list[tuple[str, str, Explanation]]:
+class Drawable(Protocol):
+    """An answer whose explanations can be drawn."""
+
+    @property
+    def request(self) -> Request:
+        """What was asked."""
+
+    def explained(self) -> Sequence[Explained]:
+        """What is explained, in order."""
+
+    def remarks(self) -> Sequence[str]:
+        """What stands above."""
+
+
+def _heads(answer: Drawable) -> list[tuple[str, str, Explanation]]:
     """For each thing that is explained: a heading, a line under it, the explanation."""
     say = PHRASES[answer.request.lang]
-    if isinstance(answer, Answer):
-        asked = answer.request
-        kind = "user" if asked.user_key else "session" if asked.history is not None else ""
-        found = [(item.title, shown(asked.user_key or ""), kind, item.rank, item.explanation) for item in answer.items]
-    else:
-        product = answer.request.new_product
-        title = "" if product is None else product.title
-        found = [(title, shown(buyer.user_key), "user", buyer.rank, buyer.explanation) for buyer in answer.users]
     return [
         (
-            say.heading[kind].format(title=short_title(title, limit=70), who=who),
-            say.standing.format(rank=rank, score=explanation.score, reason=explanation.reason),
-            explanation,
+            say.heading[one.kind].format(title=short_title(one.title, limit=70), who=shown(one.who)),
+            say.standing.format(rank=one.rank, score=one.explanation.score, reason=one.explanation.reason),
+            one.explanation,
         )
-        for title, who, kind, rank, explanation in found
+        for one in answer.explained()
     ]
 
 
-def html(answer: Answer | NewProductAnswer) -> str:
+def html(answer: Drawable) -> str:
     """What an answer explains as a page of its own.
 
     Args:
@@ -103,14 +112,14 @@ def html(answer: Answer | NewProductAnswer) -> str:
     )
 
 
-def notebook(answer: Answer | NewProductAnswer) -> dict[str, str]:
+def notebook(answer: Drawable) -> dict[str, str]:
     """What a notebook shows of an answer, by media type: the drawing, in the notebook's own light or dark, and the same as text."""
     lines = [f"{title}\n  {line}" for title, line, _ in _heads(answer)]
     page = f'<div class="why" lang="{answer.request.lang}">\n<style>\n{_LAYOUT}\n</style>\n{_drawn(answer)}\n</div>'
     return {"text/html": page, "text/plain": "\n".join(lines) or "Nothing is recommended."}
 
 
-def _drawn(answer: Answer | NewProductAnswer) -> str:
+def _drawn(answer: Drawable) -> str:
     """A heading and bars for everything that is explained."""
     sections = []
     for title, line, explanation in _heads(answer):
@@ -119,8 +128,7 @@ def _drawn(answer: Answer | NewProductAnswer) -> str:
         rows = "\n".join(_html_row(bar, widest) for bar in bars)
         head = f'<h1 class="why-title">{escape(title)}</h1>\n<p>{escape(line)}</p>'
         sections.append(f'<section>\n{head}\n<ol class="why-list">\n{rows}\n</ol>\n</section>')
-    fallback = answer.fallback if isinstance(answer, Answer) else None
-    notes = "".join(f'<p class="why-faint">{escape(shown(note))}</p>\n' for note in (fallback, *answer.notes) if note)
+    notes = "".join(f'<p class="why-faint">{escape(shown(note))}</p>\n' for note in answer.remarks())
     return f'<main class="why-all">\n{notes}' + "\n".join(sections or ["<p>Nothing is recommended.</p>"]) + "\n</main>"
 
 
@@ -135,7 +143,7 @@ def _html_row(bar: _Bar, widest: float) -> str:
     )
 
 
-def svg(answer: Answer) -> str:
+def svg(answer: Drawable) -> str:
     """One explanation as a picture; its title and description say in words what it shows.
 
     Args:

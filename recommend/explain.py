@@ -21,7 +21,7 @@ from kg.snapshot import GraphSnapshot
 from recommend.ledger import Ledger
 from recommend.merge import Columns, Found, Group, Member, merged, single
 from recommend.parts import Hop, Parts, PathPart
-from recommend.result import Also, Edge, Explanation, Node, Path, Rest
+from recommend.path import Also, Edge, Explanation, Node, Path, Rest
 from recommend.views.base import NEW_ROW
 from recommend.wording import Voice, Wording
 

@@ -22,7 +22,7 @@ from recommend.changed import Pair, text_of_pairs, with_facts, without_event, wi
 from recommend.coldstart import event_edges
 from recommend.new_product import new_product
 from recommend.parts import Parts, PathPart
-from recommend.result import printed
+from recommend.path import printed
 from recommend.scorer import Scorer
 from recommend.views.base import NEW_ROW
 

@@ -25,9 +25,9 @@ from recommend.faithful import Case, Fact, facts_of
 from recommend.fit import fit
 from recommend.merge import Group, Member, ways
 from recommend.parts import Parts, PathPart
+from recommend.path import Node
 from recommend.path_measures import Told, by_row, list_figures
 from recommend.path_truth import PathTruth
-from recommend.result import Node
 from recommend.scorer import Scorer
 from recommend.tasks import Benchmark, Task
 from recommend.training import Training

@@ -20,9 +20,10 @@ from kg.workspace import Workspace
 from recommend.coldstart import event_edges
 from recommend.explain import Asker, Explainer
 from recommend.filters import best_first
+from recommend.path import Node
 from recommend.people import SHORTLIST, scales
 from recommend.request import Request
-from recommend.result import Buyer, Node
+from recommend.result import Buyer
 from recommend.scorer import Scored, Scorer
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from recommend.result import Answer, Explanation, Node, Recommendation
+from recommend.path import Explanation, Node
+from recommend.result import Answer, Recommendation
 from recommend.wording import Voice, Wording, shown
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from recommend.explain import PRIVATE_BELOW, Asker, Explainer
 from recommend.filters import Mask, ProductFilter
 from recommend.ledger import Ledger
 from recommend.new_product import new_product
+from recommend.path import Explanation
 from recommend.request import Request
-from recommend.result import Answer, Explanation, NewProductAnswer, Recommendation
+from recommend.result import Answer, NewProductAnswer, Recommendation
 from recommend.scorer import Scored, Scorer
 from recommend.views.base import NEW_ROW
 

@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Literal
 
 from kg.ontology import Family, Label, Rel, display_name, display_sentence, relation
+from recommend.path import Edge, Node, Path, Rest
 from recommend.phrases import PHRASES, Phrases
-from recommend.result import Edge, Node, Path, Rest
 
 Voice = Literal["you", "they", "session", "item", "text"]
 NAME_WIDTH = 48  # columns that a product's name may take in a sentence

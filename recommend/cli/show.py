@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from kg.ontology import Label, Rel, display_name
 from recommend.draw import chain, quotes
+from recommend.path import Explanation, Path
 from recommend.phrases import PHRASES
-from recommend.result import Answer, Buyer, Explanation, NewProductAnswer, Path, Recommendation
+from recommend.result import Answer, Buyer, NewProductAnswer, Recommendation
 from recommend.wording import entity_words, relation_words, short_title, shown
 
 if TYPE_CHECKING:

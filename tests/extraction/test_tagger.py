@@ -19,7 +19,8 @@ from extraction.evaluate import GoldRow
 from extraction.tag_decode import Decoder
 from extraction.tag_features import NO_HINTS, Hints, Tokens, features_of, tokens_of
 from extraction.tag_known import KnownValues
-from extraction.tag_pipeline import build_tagger, known_value
+from extraction.tag_part import known_value
+from extraction.tag_pipeline import build_tagger
 from extraction.tag_training import FEWEST, aligned, best_threshold, rows_of_products, tags_of, train_tagger
 from extraction.tagger import MANIFEST, TaggerModel
 from extraction.testing import ExtractorContract

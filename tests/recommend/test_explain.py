@@ -15,7 +15,7 @@ from kg.testing import snapshot_of
 from recommend.explain import Asker, Explainer, private_count
 from recommend.merge import Columns, merged
 from recommend.parts import Hop, Parts, PathPart
-from recommend.result import Edge, Node, Rest, printed
+from recommend.path import Edge, Node, Rest, printed
 from recommend.views.base import NEW_ROW
 
 TITLES = {

@@ -17,8 +17,8 @@ from extraction.llm_testing import error, serving
 from kg.errors import EngineError
 from kg.model import Evidence
 from kg.ontology import Label, Rel
+from recommend.path import Also, Edge, Explanation, Node, Path, Rest
 from recommend.polish import Polisher, claim, masked, polish, says_the_same
-from recommend.result import Also, Edge, Explanation, Node, Path, Rest
 from recommend.wording import Wording
 
 YOU = Node(Label.USER, "u1")

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg.ontology import Label, Rel
-from recommend.result import Also, Edge, Node, Path, Rest
+from recommend.path import Also, Edge, Node, Path, Rest
 from recommend.wording import Voice, Wording, entity_words, short_title, shown, width
 
 GOLDEN = File(__file__).parents[1] / "golden" / "reasons.txt"
