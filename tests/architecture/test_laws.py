@@ -121,9 +121,7 @@ def test_the_version_stands_in_the_changelog() -> None:
 
 
 # Circles that are still there; a new one is none of these. (An import inside a function closes a circle, too.)
-CIRCLES = (
-    {"kg.align", "kg.event_edges", "kg.tables"},
-)
+CIRCLES = ({"kg.align", "kg.event_edges", "kg.tables"},)
 
 
 def _imports_of_ours(path: Path, names: set[str]) -> set[str]:
