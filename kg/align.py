@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kg.tables import fold, order_of, ranks
+from kg.ordering import fold, order_of, ranks
 
 
 @dataclass(frozen=True, slots=True)

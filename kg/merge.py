@@ -13,6 +13,7 @@ from kg.align import Changes, align, changes, equal_rows, group_ids
 from kg.categories import category_paths, category_tree
 from kg.errors import InputError
 from kg.ontology import RELATIONS, Family, Rel, relation
+from kg.ordering import sort_order
 from kg.price_bands import ORIGIN as BANDS
 from kg.price_bands import band_evidence, lay_bands
 from kg.proposals import ProposingSource, proposed
@@ -24,7 +25,6 @@ from kg.tables import (
     Rest,
     distinct_evidence,
     events_table,
-    sort_order,
     tree_tables,
 )
 

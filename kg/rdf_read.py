@@ -20,6 +20,7 @@ from rdflib.plugins.parsers.notation3 import BadSyntax
 from kg.errors import InputError
 from kg.model import Evidence, Price, Product
 from kg.ontology import Family, Label, relation
+from kg.ordering import sort_order
 from kg.progress import SILENT, Progress
 from kg.rdf import FORMAT_VERSION, FORMATS, GRAPH, PROV, RELATION, SCHEMA, TERM
 from kg.tables import (
@@ -30,7 +31,6 @@ from kg.tables import (
     GraphTables,
     distinct_evidence,
     events_table,
-    sort_order,
 )
 
 _NODE = "urn:clew:node/"

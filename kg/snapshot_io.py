@@ -19,6 +19,7 @@ from kg.errors import InputError, StateError
 from kg.events import NO_TIME, EventLog
 from kg.model import Fact, Product
 from kg.ontology import PROPOSED, Family, relation
+from kg.ordering import ranks
 from kg.snapshot import Edges, GraphSnapshot
 from kg.tables import (
     ENTITY_SCHEMA,
@@ -28,7 +29,6 @@ from kg.tables import (
     events_table,
     evidence_tables,
     products_table,
-    ranks,
 )
 from kg.vocabulary import Vocabulary
 

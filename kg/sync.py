@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from kg.align import Changes, align, equal_rows
 from kg.ontology import Label, relation
+from kg.ordering import sort_order
 from kg.progress import SILENT, Progress
 from kg.store import EngineGraph, GraphStore, edge_schema, node_schema
-from kg.tables import content_digest, sort_order
+from kg.tables import content_digest
 
 BATCH_ROWS = 10_000
 

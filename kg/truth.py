@@ -26,6 +26,7 @@ import pyarrow as pa
 from kg.digest import digest_json
 from kg.errors import StateError
 from kg.ontology import Label, Ontology, relation
+from kg.ordering import sort_order
 from kg.own_ontology import FILE_NAME, adopt_beside
 from kg.row_digests import difference, moved_sum, row_sum
 from kg.tables import (
@@ -36,7 +37,6 @@ from kg.tables import (
     EVIDENCE_SCHEMA,
     PRODUCT_SCHEMA,
     GraphTables,
-    sort_order,
 )
 from kg.truth_parts import LAYERS, RESTORE, PartWriter, cut, files_of, layer, overgrown, read_table, sync
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
@@ -30,6 +31,6 @@ def _beside() -> ModuleType:
 
 def test_neo4j_says_what_the_arrays_say(neo4j: Server, small_shop: Path) -> None:
     shop = Recommender.open(small_shop)
-    with Neo4jStore(neo4j.uri) as store:
+    with closing(Neo4jStore(neo4j.uri)) as store:
         synchronise(store, engine_graph(Truth(Workspace(small_shop).graph).tables(), "sha256:shop"))
         assert _beside().compare(shop.scorer, store, list(shop.snapshot.users)[:6], 3) > 200
