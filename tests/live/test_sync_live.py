@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pytest
+from jsonschema import Draft202012Validator
 
 from kg.exchange import without_users
 from kg.stores.launcher import Server
@@ -32,11 +33,15 @@ def asked(neo4j: Server, workspace: Workspace) -> Callable[..., Any]:
     from click.testing import CliRunner
 
     from recommend.cli import cli
+    from recommend.schema import schema
 
     def ask(*arguments: str, code: int = 0) -> Any:
         done = CliRunner().invoke(cli, [*arguments, "-w", str(workspace.path), "--json"])
         assert done.exit_code == code, done.output
-        return json.loads(done.stdout)
+        document = json.loads(done.stdout)
+        if code == 0:
+            Draft202012Validator(schema("-".join(arguments[:2]))).validate(document)
+        return document
 
     return ask
 
