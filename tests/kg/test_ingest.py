@@ -309,20 +309,19 @@ def test_of_two_ingests_at_once_one_is_refused_and_nothing_is_lost(tmp_path: Pat
 
 
 def test_an_interrupted_ingest_says_so_and_can_be_resumed(tmp_path: Path) -> None:
-    path = catalogue(tmp_path, 3_000, "New")
+    path = catalogue(tmp_path, 40_000, "New")
     process = subprocess.Popen(run("ingest", "--catalogue", path, "-w", tmp_path / "shop"), stderr=subprocess.PIPE, text=True)
     marker = tmp_path / "shop" / "cache" / "ingest.json"
     for _ in range(600):
         if marker.exists():
             break
         time.sleep(0.02)
-    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Interrupted; work so far is kept." in said
     done = subprocess.run(run("ingest", "--resume", "-w", tmp_path / "shop", "--json"), capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout)["nodes"]["Product"] == 3_000
+    assert json.loads(done.stdout)["nodes"]["Product"] == 40_000
 
 
 SMALL_DISK = """
