@@ -12,15 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from kg.align import Changes
 from kg.categories import category_paths, category_tree
 from kg.merge import Incoming, compare, merge
-from kg.news import news
+from kg.news import among_pairs, news
 from kg.ontology import Family, Rel, relation
 from kg.price_bands import amount, currency, parents_of
 from kg.row_digests import difference
@@ -193,13 +191,8 @@ def _events(truth: Truth, incoming: Incoming) -> tuple[pa.Table, pa.Array]:
     people, items = (pc.unique(come.column(name).combine_chunks()) for name in ("user", "item"))
     held = truth.glance(EVENTS, EVENT_SCHEMA, {"user": people, "item": items})
 
-    def pairs(table: pa.Table) -> NDArray[np.int64]:
-        user, item = (pc.index_in(table.column(n), value_set=v).to_numpy() for n, v in (("user", people), ("item", items)))
-        found: NDArray[np.int64] = user.astype(np.int64) * len(items) + item
-        return found
-
     known = truth.glance(USERS, USER_SCHEMA).column("key")
-    mine = held.filter(pa.array(np.isin(pairs(held), pairs(come))))
+    mine = held.filter(among_pairs(held, come, people, items))
     return mine, known.filter(pc.is_in(known, value_set=people)).combine_chunks()
 
 

@@ -79,10 +79,20 @@ def _new_events(held: pa.Table, events: pa.Table) -> pa.Table:
     come = difference(held, events.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA))[0]
     people, items = (pc.unique(come.column(name).combine_chunks()) for name in ("user", "item"))
     near = _among(_among(events, "user", people), "item", items)
+    return near.filter(among_pairs(near, come, people, items))
 
-    def pairs(table: pa.Table) -> NDArray[np.int64]:
+
+def among_pairs(events: pa.Table, wanted: pa.Table, people: pa.Array, items: pa.Array) -> pa.Array:
+    """Which events are of a pair of person and product that others are of too (boolean [n]).
+
+    Args:
+        events, wanted: columns `user` and `item`.
+        people, items: all that either table speaks of, each once.
+    """
+
+    def numbers(table: pa.Table) -> NDArray[np.int64]:
         user, item = (pc.index_in(table.column(n), value_set=v).to_numpy() for n, v in (("user", people), ("item", items)))
         found: NDArray[np.int64] = user.astype(np.int64) * len(items) + item
         return found
 
-    return near.filter(pa.array(np.isin(pairs(near), pairs(come))))
+    return pa.array(np.isin(numbers(events), numbers(wanted)))

@@ -5,12 +5,7 @@ The connection's details come over the pipe, so that no password stands on a com
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
-import resource
-import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import IO, Any
@@ -19,10 +14,10 @@ from kg.errors import ClewError
 from kg.own_ontology import adopt_beside
 from kg.store import Edge, Limits, Node, Path
 from kg.stores.bolt_session import BoltSettings
+from kg.stores.child import bound_memory, serve_alone
 from kg.stores.frames import receive, send
 from kg.stores.neo4j import Neo4jStore
 
-_PR_SET_PDEATHSIG = 1
 _SHARE = 8  # an answer's text may be this part of the memory: whoever reads it makes several times as much of it
 
 
@@ -39,13 +34,6 @@ def encoded(cell: Any) -> Any:
     if isinstance(cell, Mapping):
         return {"$map": {name: encoded(inner) for name, inner in cell.items()}}
     return cell
-
-
-def bound_memory(megabytes: int) -> None:
-    """Let this process take so much more than it has now."""
-    pages = int(FilePath("/proc/self/statm").read_text().split()[0]) if FilePath("/proc/self/statm").exists() else 0
-    limit = pages * resource.getpagesize() + (megabytes << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
@@ -88,18 +76,5 @@ def _told(error: ClewError) -> dict[str, Any]:
     return {"error": type(error).__name__, "message": error.message, "hint": error.hint}
 
 
-def main() -> None:
-    """Serve on standard input and output; whatever else prints, prints on standard error."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    try:
-        serve(sys.stdin.buffer, answers)
-    except BrokenPipeError:
-        os._exit(0)
-
-
 if __name__ == "__main__":
-    main()
+    serve_alone(serve)

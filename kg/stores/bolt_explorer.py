@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import selectors
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any, NoReturn
 
 from kg.errors import ClewError, EngineError, InputError, StateError, UsageError
 from kg.store import Edge, Limits, Node, Path, Rows
+from kg.stores import child
 from kg.stores.bolt_session import BoltSettings
 from kg.stores.frames import receive, send
 from kg.stores.neo4j import Neo4jStore
 
 _START_SECONDS = 60.0
 _GRACE = 5.0  # seconds beyond a question's own before its process is ended
+_NOT_STARTED = ("The process that asks Neo4j did not start.", "Check the installation (`clew doctor`) and try again.")
 _MEMORY = ("The query took more memory than it may.", "Match less, return less of it, add LIMIT, or raise --memory.")
 
 
@@ -47,31 +47,30 @@ class BoltExplorer(Neo4jStore):
             InputError: as there, or the answer takes more memory than it may.
         """
         head = {"query": query, "parameters": dict(parameters or {}), "rows": limits.rows, "seconds": limits.seconds}
-        answer = self._ask(head, limits.seconds + _GRACE)
+        answer = self._ask(head, limits.seconds)
         rows = tuple(tuple(decoded(cell) for cell in row) for row in answer["rows"])
         return Rows(tuple(answer["columns"]), rows, answer["truncated"], answer["ms"])
 
     def _ask(self, head: dict[str, Any], seconds: float) -> dict[str, Any]:
         if self._process is None or self._process.poll() is not None:
             self._start()
-        return self._exchange(head, seconds)
+        late = InputError(f"The query took longer than {seconds:g} s.", "Match less, add LIMIT, or raise --timeout.")
+        # A process that ends without an answer had no memory left for what it was reading.
+        return self._exchange(head, seconds + _GRACE, late, InputError(*_MEMORY))
 
     def _start(self) -> None:
         self._end()
-        # -I: neither the working folder nor PYTHONPATH may slip a module in. Nothing of the environment goes along.
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "kg.stores.bolt_child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
-            cwd="/",
-        )
+        self._process = child.start("kg.stores.bolt_child")
         ontology = str(self._ontology.absolute()) if self._ontology else None
         head = {"settings": dataclasses.asdict(self._bolt.settings), "memory_mb": self._memory_mb, "ontology": ontology}
-        self._exchange(head, _START_SECONDS)
+        try:
+            self._exchange(head, _START_SECONDS, EngineError(*_NOT_STARTED), EngineError(*_NOT_STARTED))
+        except ClewError:
+            self._end()  # it is about to go by itself, and no question must meet it on its way
+            raise
 
-    def _exchange(self, head: dict[str, Any], seconds: float) -> dict[str, Any]:
+    def _exchange(self, head: dict[str, Any], seconds: float, late: ClewError, gone: ClewError) -> dict[str, Any]:
+        """Its answer; raises `late` where there is none in time, `gone` where the process ends without one."""
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None
         try:
@@ -80,14 +79,13 @@ class BoltExplorer(Neo4jStore):
                 selector.register(process.stdout, selectors.EVENT_READ)
                 if not selector.select(seconds):
                     self._end()
-                    raise InputError(f"The query took longer than {seconds - _GRACE:g} s.", "Match less, add LIMIT, or raise --timeout.")
+                    raise late
             message = receive(process.stdout)
         except BrokenPipeError:
             message = None
         if message is None:
-            # The system ended it: there was no memory left for what it was reading.
             self._end()
-            raise InputError(*_MEMORY)
+            raise gone
         if "error" in message[0]:
             _refuse(message[0])
         return message[0]
@@ -99,16 +97,8 @@ class BoltExplorer(Neo4jStore):
 
     def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except BrokenPipeError:
-                    continue  # it is gone, and what was left to tell it does not matter
+        if process is not None:
+            child.end(process)
 
 
 def decoded(cell: Any) -> Any:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import selectors
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +17,7 @@ from kg.errors import EngineError, InputError, StateError
 from kg.ontology import Label, Relation, all_labels, all_relations, relation
 from kg.store import CYPHER, Counts, Edge, Limits, Node, Rows, edge_schema, node_schema
 from kg.store import Path as GraphPath
+from kg.stores import child
 from kg.stores.frames import receive, send
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -48,15 +47,7 @@ class EmbeddedStore:
         self._digest: str | None = None
         self._held: dict[Label, set[str]] | None = {} if path is None else None
         self._locked = locked
-        # -I: neither the working folder nor PYTHONPATH may slip a module in. Nothing of the environment goes along.
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "kg.stores.embedded_child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
-            cwd="/",
-        )
+        self._process = child.start("kg.stores.embedded_child")
         if path is not None:
             self._ask({"op": "load", "path": str(path.resolve())}, gone="The embedded engine did not start.")
         if locked:
@@ -224,16 +215,7 @@ class EmbeddedStore:
 
     def close(self) -> None:
         """End the child process."""
-        process = self._process
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except BrokenPipeError:
-                    continue  # the child is gone and what was left to tell it does not matter
+        child.end(self._process)
 
     def __enter__(self) -> EmbeddedStore:
         return self

@@ -7,23 +7,17 @@ socket and no pipe (its limit of open descriptors is zero), write no byte to a d
 
 from __future__ import annotations
 
-import ctypes
 import datetime
 import math
-import os
 import resource
-import signal
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import IO, Any
 
 import kglite
 import pyarrow as pa
 
+from kg.stores.child import bound_memory, serve_alone
 from kg.stores.frames import receive, send
-
-_PR_SET_PDEATHSIG = 1
 
 
 class _Child:
@@ -38,9 +32,7 @@ class _Child:
     def lock(self, head: Mapping[str, Any], table: pa.Table | None) -> dict[str, Any]:
         """From here on: no new file, socket or pipe, no byte written to a disk, and only so much more memory."""
         self.run({"query": "MATCH (n) RETURN n LIMIT 1", "parameters": {}, "rows": 1, "timeout_ms": 10_000}, None)
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        limit = used + int(head["memory_mb"]) * 2**20
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        bound_memory(int(head["memory_mb"]))
         for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NOFILE):
             resource.setrlimit(kind, (0, 0))
         return {}
@@ -175,18 +167,6 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
             send(answers, answer)
 
 
-def main() -> None:
-    """Serve on standard input and output; whatever else prints, prints on standard error."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    kglite.set_query_warning_policy("silent")
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    try:
-        serve(sys.stdin.buffer, answers)
-    except BrokenPipeError:
-        os._exit(0)
-
-
 if __name__ == "__main__":
-    main()
+    kglite.set_query_warning_policy("silent")
+    serve_alone(serve)

@@ -3,7 +3,7 @@
 // @param limit: integer = 20
 // @columns item, title, score
 // @needs fulltext
-// @cost 4 ms Neo4j
+// @cost not measured
 CALL db.index.fulltext.queryNodes('clew_titles', $text) YIELD node, score
 RETURN node.key AS item, node.title AS title, score
 ORDER BY score DESC, item LIMIT $limit

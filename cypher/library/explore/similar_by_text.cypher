@@ -3,7 +3,7 @@
 // @param limit: integer = 20
 // @columns other, title, likeness
 // @needs vectors
-// @cost 4 ms Neo4j
+// @cost not measured
 MATCH (p:Product {key: $item}) WHERE p.embedding IS NOT NULL
 CALL db.index.vector.queryNodes('clew_embeddings', $limit + 1, p.embedding) YIELD node, score
 WITH p, node, score WHERE node <> p
