@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 
 def digest_bytes(*parts: bytes) -> str:
@@ -28,12 +27,3 @@ def digest_json(value: Any) -> str:
 def digest_arrays(arrays: Iterable[np.ndarray]) -> str:
     """Digest of arrays with dtype and shape."""
     return digest_bytes(*(part for a in arrays for part in (f"{a.dtype.str}{a.shape}".encode(), np.ascontiguousarray(a).tobytes())))
-
-
-def digest_table(table: pa.Table) -> str:
-    """Digest of a table's content (names, types, values), whatever its chunks."""
-    sink = pa.BufferOutputStream()
-    whole = table.replace_schema_metadata(None).combine_chunks()
-    with pa.ipc.new_stream(sink, whole.schema) as writer:
-        writer.write_table(whole, max_chunksize=1 << 30)
-    return digest_bytes(sink.getvalue().to_pybytes())

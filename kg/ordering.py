@@ -23,7 +23,7 @@ def ranks(column: pa.ChunkedArray | pa.Array) -> NDArray[np.int64]:
 
 
 def sort_order(table: pa.Table, *columns: str) -> NDArray[np.int64]:
-    """Positions that sort a table by columns (nulls first); a `-` before a name turns its order round."""
+    """Positions that sort a table by columns (nulls first; int64 [n]); a `-` before a name turns its order round."""
     return order_of([-ranks(table.column(c[1:])) if c.startswith("-") else ranks(table.column(c)) for c in columns])
 
 
@@ -34,7 +34,7 @@ def order_of(keys: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 def fold(keys: Sequence[NDArray[np.int64]]) -> NDArray[np.int64] | None:
-    """Several whole numbers as one that sorts like them, several times quicker; None where they do not fit into 62 bits."""
+    """Several whole numbers as one that sorts like them (int64 [n]), several times quicker; None where they do not fit into 62 bits."""
     found = np.zeros(len(keys[0]), np.int64)
     room = 1
     for key in keys if len(found) else ():

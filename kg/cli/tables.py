@@ -152,7 +152,3 @@ def _fit(cell: str, size: int) -> str:
             break
         kept += character
     return kept + "…"
-
-
-def _is_number(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, int | float) and not isinstance(cell, bool))
