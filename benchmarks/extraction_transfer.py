@@ -23,7 +23,7 @@ from extraction.parts import category_of
 from extraction.reading import read_products
 from extraction.rules import RulesExtractor, build_rules
 from extraction.tag_pipeline import tagger_of
-from extraction.tag_training import train_tagger
+from extraction.tag_training import Lesson, train_tagger
 from extraction.tagger import TaggerModel
 from extraction.trained import taught_by_titles
 from extraction.words import words_of
@@ -91,7 +91,7 @@ def transfer(held_out: bool) -> dict[str, Any]:
             titles, kinds = [words_of(p.title) for p in products], [category_of(p.fields) for p in products]
             rules, other = (
                 RulesExtractor(BrandFinder.learn(titles, kinds, models)),
-                train_tagger(taught, ["brand"], "AE-110K and Beauty")[0],
+                train_tagger(taught, Lesson(["brand"], "AE-110K and Beauty"))[0],
             )
         table[name] = adapted(products, rules, gold, attribute, other, folder / "gpt-4-0613-answers.jsonl")
     files = {"dev": "extraction_demo_dev.jsonl", **({"held out": "extraction_demo_heldout.jsonl"} if held_out else {})}

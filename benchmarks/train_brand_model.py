@@ -10,7 +10,7 @@ from pathlib import Path
 
 from extraction.brand_training import train_models
 from extraction.evaluate import read_gold
-from extraction.tag_training import train_tagger
+from extraction.tag_training import Lesson, train_tagger
 
 
 def main(path: Path) -> None:
@@ -25,7 +25,7 @@ def main(path: Path) -> None:
     }
     target = Path(__file__).parent.parent / "extraction" / "data"
     (target / "brand_model.json").write_text(json.dumps(document, separators=(",", ":")) + "\n", "utf-8")
-    tagger, _ = train_tagger(rows, ["Brand"], "OA-Mine (Apache-2.0), https://github.com/xinyangz/OAMine")
+    tagger, _ = train_tagger(rows, Lesson(["Brand"], "OA-Mine (Apache-2.0), https://github.com/xinyangz/OAMine"))
     tagger.save(target / "brand_tagger")
 
 

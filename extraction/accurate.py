@@ -14,7 +14,19 @@ from extraction.evaluate import GoldRow, attribute_of
 from extraction.rules import build_rules
 from extraction.tag_mix import Mix, fit_mix
 from extraction.tag_pipeline import TaggerExtractor, tagger_of, taught_by_columns
-from extraction.tag_training import FEWEST, Rows, Slot, folds_of, prepared_rows, tags_of, train_tagger, tuned
+from extraction.tag_training import (
+    FEWEST,
+    LESSON,
+    Lesson,
+    Rows,
+    Slot,
+    folds_of,
+    labelled_rows,
+    rows_of_shop,
+    tags_of,
+    train_tagger,
+    tuned,
+)
 from extraction.tagger import TaggerModel
 from kg.errors import StateError
 from kg.model import Product
@@ -25,31 +37,29 @@ HELD_FOLDS = 2
 
 
 def train_accurate(
-    rows: Sequence[GoldRow],
-    attributes: Sequence[str] | None = None,
-    about: str = "",
-    seed: int = 0,
-    absent: bool = False,
-    titles: Sequence[Product] = (),
-    gazetteer: bool = False,
-    progress: Progress = SILENT,
-    schedule: Schedule = SCHEDULE,
+    rows: Sequence[GoldRow], lesson: Lesson = LESSON, progress: Progress = SILENT, schedule: Schedule = SCHEDULE
 ) -> tuple[TaggerModel, dict[str, list[Slot]]]:
     """`tag_training.train_tagger` with an encoder beside the CRFs; takes minutes where that takes seconds.
 
     The encoder learns every attribute with enough values, also those that are not asked for: they teach it the titles.
 
+    Args:
+        rows: partly labelled titles; names of attributes as the files write them.
+        lesson: what to learn from them; its seed is that of the encoder too.
+        progress: hears the stages.
+        schedule: how long and how fast the encoder learns.
+
     Returns:
         The model, and the labelled slots of HELD_FOLDS folds as both read them, by attribute.
 
     Raises:
-        InputError, UnknownKeyError: as `train_tagger`.
+        InputError, UnknownKeyError: as `train_tagger`; also where no label stands on whole words.
+        EngineError: the weights that the encoder starts from are not installed.
     """
-    model, crf_slots = train_tagger(rows, attributes, about, seed, absent, titles, gazetteer, progress)
-    prepared = prepared_rows(rows, build_rules([*(row.product for row in rows), *titles]), gazetteer)
-    labelled = _labelled(prepared, absent)
-    wanted, fold = list(model.learned), folds_of(len(rows), seed)
-    read = _held_out(labelled, wanted, fold, seed, schedule, progress)
+    model, crf_slots = train_tagger(rows, lesson, progress)
+    labelled = _labelled(rows_of_shop(rows, lesson), lesson.absent)
+    wanted, fold = list(model.learned), folds_of(len(rows), lesson.seed)
+    read = _held_out(labelled, wanted, fold, lesson.seed, schedule, progress)
     learned, slots = {}, {}
     for attribute, one in model.learned.items():
         held = [slot for slot in crf_slots[attribute] if fold[slot.row] < HELD_FOLDS]
@@ -57,7 +67,7 @@ def train_accurate(
         mix = fit_mix(own)
         slots[attribute] = [_mixed(slot, mix, *pair[:2]) for slot, pair in zip(held, own, strict=True)]
         learned[attribute] = tuned(replace(one, mix=mix), slots[attribute], rows)
-    encoder = train_encoder(labelled, range(len(rows)), wanted, seed, schedule, progress)
+    encoder = train_encoder(labelled, range(len(rows)), wanted, lesson.seed, schedule, progress)
     return replace(model, learned=learned, encoder=encoder), slots
 
 
@@ -70,6 +80,7 @@ def build_accurate(products: Sequence[Product], model: Path | None = None) -> Ta
 
     Raises:
         StateError: the folder holds no model, or one without an encoder.
+        EngineError: the weights that the encoder starts from are not installed.
         InputError: no model is given and no column is filled often enough to learn from.
     """
     tagger = TaggerModel.load(model) if model else taught_by_columns(products, train_accurate)
@@ -79,12 +90,8 @@ def build_accurate(products: Sequence[Product], model: Path | None = None) -> Ta
 
 
 def _labelled(prepared: Rows, absent: bool) -> Labelled:
-    counts: dict[str, int] = {}
-    for row in prepared.rows:
-        for name, values in row.values.items():
-            counts[name] = counts.get(name, 0) + bool(values)
     tags: dict[str, dict[int, list[str]]] = {}
-    for name in (name for name, count in counts.items() if count >= FEWEST):
+    for name in (name for name, count in labelled_rows(prepared.rows).items() if count >= FEWEST):
         own = tags.setdefault(attribute_of(name), {})
         for i, (row, tokens) in enumerate(zip(prepared.rows, prepared.tokens, strict=True)):
             if name in row.values or absent:

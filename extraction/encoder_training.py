@@ -12,6 +12,7 @@ from extraction.crf import TAGS
 from extraction.encoder import Encoder
 from extraction.encoder_inputs import inputs_of
 from extraction.tag_features import Hints, Tokens
+from kg.errors import InputError
 from kg.progress import SILENT, Progress
 from kg.seeds import derive, generator
 
@@ -27,6 +28,7 @@ class Schedule:
         batch: titles in a step.
         body_rate, head_rate: learning rates of MiniLM's layers and of what is new (AdamW, a tenth of the steps rising, then linear to 0).
         without_rules: share of the titles in a step that do not hear what the rules found.
+        decay: weight decay of all parameters (AdamW).
     """
 
     epochs: int = 5
@@ -70,7 +72,11 @@ def train_encoder(
         wanted: attributes whose heads are kept.
         seed: of the first weights, the order and the dropout.
         schedule: how long and how fast.
-        progress: hears each pass.
+        progress: hears each step.
+
+    Raises:
+        InputError: no label of these rows stands on whole words.
+        EngineError: the weights that the encoder starts from are not installed.
     """
     import torch
 
@@ -78,6 +84,8 @@ def train_encoder(
 
     names = list(labelled.tags)
     usable = [i for i in rows if len(labelled.titles[i]) and any(i in own for own in labelled.tags.values())]
+    if not usable:
+        raise InputError("No labelled value stands on whole words of its title, so the encoder has nothing to learn.", "Label whole words.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "encoder"))
         net = Net(len(names)).train()

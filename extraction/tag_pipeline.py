@@ -13,7 +13,7 @@ from extraction.combine import Slot
 from extraction.rules import RulesExtractor, build_rules
 from extraction.tag_hints import HintMaker
 from extraction.tag_part import TaggerPart
-from extraction.tag_training import rows_of_products, train_tagger
+from extraction.tag_training import Lesson, rows_of_products, train_tagger
 from extraction.tagger import TaggerModel
 from kg.digest import digest_json
 from kg.model import Product
@@ -78,7 +78,7 @@ def taught_by_columns(products: Sequence[Product], train: Callable[..., tuple[Ta
     rows = rows_of_products(products)
     labelled = [i for i, row in enumerate(rows) if row.values]
     picked = sorted(generator(0, "rows of columns").permutation(labelled)[:LEARNED_ROWS].tolist())
-    return train([rows[i] for i in picked], about="the catalogue's columns", titles=products)[0]
+    return train([rows[i] for i in picked], Lesson(about="the catalogue's columns", titles=products))[0]
 
 
 def build_tagger(products: Sequence[Product], model: Path | None = None) -> TaggerExtractor:

@@ -38,6 +38,30 @@ _PENALTIES = {True: (0.05, 0.01), False: (0.02, 0.1)}
 
 
 @dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a tagger is to learn from rows.
+
+    Args:
+        attributes: names as the rows write them; None: all that have enough values.
+        about: where the rows came from.
+        seed: of the folds.
+        absent: whether a slot without a label counts as absent (not so by default: it is unknown).
+        titles: more titles of the same shop; they teach the statistics.
+        gazetteer: whether known values are looked up too; it pays for short texts without blanks (Chinese requests).
+    """
+
+    attributes: Sequence[str] | None = None
+    about: str = ""
+    seed: int = 0
+    absent: bool = False
+    titles: Sequence[Product] = ()
+    gazetteer: bool = False
+
+
+LESSON = Lesson()
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
     """One labelled slot read by a model that had not learned from its row.
 
@@ -90,14 +114,7 @@ def rows_of_products(products: Sequence[Product]) -> list[GoldRow]:
 
 
 def train_tagger(
-    rows: Sequence[GoldRow],
-    attributes: Sequence[str] | None = None,
-    about: str = "",
-    seed: int = 0,
-    absent: bool = False,
-    titles: Sequence[Product] = (),
-    gazetteer: bool = False,
-    progress: Progress = SILENT,
+    rows: Sequence[GoldRow], lesson: Lesson = LESSON, progress: Progress = SILENT
 ) -> tuple[TaggerModel, dict[str, list[Slot]]]:
     """Fit a CRF pair per attribute: one that hears what the rules found, one that does not.
 
@@ -105,12 +122,7 @@ def train_tagger(
 
     Args:
         rows: partly labelled titles; names of attributes as the files write them.
-        attributes: names as the rows write them; None: all that have enough values.
-        about: where the rows came from.
-        seed: of the folds.
-        absent: whether a slot without a label counts as absent (not so by default: it is unknown).
-        titles: more titles of the same shop; they teach the statistics.
-        gazetteer: whether known values are looked up too; it pays for short texts without blanks (Chinese requests).
+        lesson: what to learn from them.
         progress: hears the stages.
 
     Returns:
@@ -120,22 +132,22 @@ def train_tagger(
         InputError: no attribute has enough values.
         UnknownKeyError: a name that no row labels.
     """
-    named = _names(rows, attributes)
+    named = _names(rows, lesson.attributes)
     with progress.stage("reading by rules", len(rows)) as advance:
-        prepared = prepared_rows(rows, build_rules([*(row.product for row in rows), *titles]), gazetteer)
+        prepared = rows_of_shop(rows, lesson)
         advance(len(rows))
-    fold = folds_of(len(rows), seed)
+    fold = folds_of(len(rows), lesson.seed)
     learned, weights, held_out = {}, {}, {}
     with progress.stage("training", len(named)) as advance, tempfile.TemporaryDirectory() as place:
         for attribute, name in named.items():
-            fitter = Fitter(prepared, attribute, name, absent, Path(place))
+            fitter = Fitter(prepared, attribute, name, lesson.absent, Path(place))
             slots = fitter.held_out(fold)
             one, own = fitter.learned(slots)
             learned[attribute], held_out[attribute] = one, slots
             weights.update(own)
             advance(1)
-    known = KnownValues.count(_labels(row) for row in rows) if gazetteer else None
-    return TaggerModel(learned, about, weights, known), held_out
+    known = KnownValues.count(_labels(row) for row in rows) if lesson.gazetteer else None
+    return TaggerModel(learned, lesson.about, weights, known), held_out
 
 
 def folds_of(rows: int, seed: int) -> NDArray[np.int64]:
@@ -143,11 +155,17 @@ def folds_of(rows: int, seed: int) -> NDArray[np.int64]:
     return generator(seed, "tagger folds").permutation(rows) % FOLDS
 
 
-def _names(rows: Sequence[GoldRow], attributes: Sequence[str] | None) -> dict[str, str]:
+def labelled_rows(rows: Sequence[GoldRow]) -> dict[str, int]:
+    """Name of an attribute, as the rows write it → how many rows have a value of it (0 where it is only known to be absent)."""
     counts: dict[str, int] = {}
     for row in rows:
         for name, values in row.values.items():
             counts[name] = counts.get(name, 0) + bool(values)
+    return counts
+
+
+def _names(rows: Sequence[GoldRow], attributes: Sequence[str] | None) -> dict[str, str]:
+    counts = labelled_rows(rows)
     for name in attributes or ():
         if name not in counts:
             raise UnknownKeyError("attribute", name, sorted(counts))
@@ -160,6 +178,11 @@ def _names(rows: Sequence[GoldRow], attributes: Sequence[str] | None) -> dict[st
 
 def _labels(row: GoldRow) -> dict[str, frozenset[str]]:
     return {attribute_of(name): values for name, values in row.values.items()}
+
+
+def rows_of_shop(rows: Sequence[GoldRow], lesson: Lesson) -> Rows:
+    """The rows as a tagger sees them, read by rules that know them and the lesson's titles."""
+    return prepared_rows(rows, build_rules([*(row.product for row in rows), *lesson.titles]), lesson.gazetteer)
 
 
 def prepared_rows(rows: Sequence[GoldRow], rules: RulesExtractor, gazetteer: bool = False) -> Rows:
@@ -263,7 +286,7 @@ def best_threshold(said: Sequence[tuple[float, bool, bool]], wanted: int) -> flo
 
 
 def tags_of(tokens: Tokens, values: frozenset[str]) -> list[str] | None:
-    """Tags of a title that states these values; None when one of them does not stand at the edges of tokens, or two overlap."""
+    """Tags of a title that states these values, of two that overlap the longer; None when one does not stand at the edges of tokens."""
     tags = ["O"] * len(tokens)
     for value in sorted(values, key=len, reverse=True):
         place = aligned(tokens, value)

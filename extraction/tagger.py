@@ -165,6 +165,7 @@ class TaggerModel:
 
         Raises:
             StateError: the folder holds none, or a file is not the one that was saved.
+            EngineError: it has an encoder, and the weights that that starts from are not installed.
         """
         hint = "Train one with `clew extract train FILE --model DIR`."
         try:

@@ -105,7 +105,7 @@ def train(
     """
     from extraction.accurate import train_accurate
     from extraction.bootstrap import asked_rows, corrected_rows, training_rows
-    from extraction.tag_training import train_tagger
+    from extraction.tag_training import Lesson, train_tagger
 
     progress = session.progress()
     rows, products = training_rows(files)
@@ -121,7 +121,7 @@ def train(
         rows = asked_rows(rows, llm, bootstrap, seed)
     about = about or ", ".join(file.name for file in files)
     fit = train_accurate if tier == "accurate" else train_tagger
-    made, _ = fit(rows, attributes or None, about, seed, unlabelled == "absent", products, gazetteer, progress)
+    made, _ = fit(rows, Lesson(attributes or None, about, seed, unlabelled == "absent", products, gazetteer), progress)
     made.save(model)
     size = sum(file.stat().st_size for file in model.iterdir())
     learned = {a: {"rows": one.rows, "values": one.values, "threshold": one.threshold} for a, one in made.learned.items()}

@@ -23,9 +23,10 @@ from extraction.evaluate import GoldRow
 from extraction.tag_decode import chains
 from extraction.tag_features import NO_HINTS, Hints, tokens_of
 from extraction.tag_mix import MEAN, Mix, fit_mix
+from extraction.tag_training import Lesson
 from extraction.tagger import ENCODER, MANIFEST, TaggerModel
 from extraction.testing import ExtractorContract
-from kg.errors import StateError
+from kg.errors import InputError, StateError
 from kg.model import Product
 
 BRANDS = ("Acme", "Zorbo", "Kite & Co", "Lumen")
@@ -47,7 +48,7 @@ def gold_rows() -> list[GoldRow]:
 
 @pytest.fixture(scope="module")
 def model() -> TaggerModel:
-    return train_accurate(gold_rows(), ["Brand Name"], "made up", schedule=SHORT)[0]
+    return train_accurate(gold_rows(), Lesson(["Brand Name"], "made up"), schedule=SHORT)[0]
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,12 @@ def test_a_tagger_without_an_encoder_is_not_accurate(model: TaggerModel, tmp_pat
     with pytest.raises(StateError, match="has no encoder") as caught:
         build_extractor(f"accurate:{tmp_path}", [])
     assert "--tier accurate" in (caught.value.hint or "")
+
+
+def test_labels_within_words_teach_no_encoder() -> None:
+    rows = [GoldRow(Product(str(i), f"Zorbo{i} Mug"), {"brand": frozenset({"orb"})}) for i in range(12)]
+    with pytest.raises(InputError, match="stands on whole words"):
+        train_accurate(rows, schedule=SHORT)
 
 
 @settings(max_examples=20, deadline=None)

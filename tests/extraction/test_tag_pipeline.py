@@ -12,7 +12,7 @@ from extraction.base import keeps, kept_extractor
 from extraction.evaluate import GoldRow
 from extraction.rules import build_rules
 from extraction.tag_pipeline import TaggerExtractor, tagger_of
-from extraction.tag_training import train_tagger
+from extraction.tag_training import Lesson, train_tagger
 from extraction.testing import PRODUCTS
 from kg.model import Product
 
@@ -29,7 +29,7 @@ def tagger() -> TaggerExtractor:
     rows = [
         GoldRow(product, {"brand": frozenset({product.title.partition(" Steel")[0]}), "material": frozenset({"Steel"})}) for product in SHOP
     ]
-    return tagger_of(build_rules(SHOP).finder, train_tagger(rows, about="made up")[0])
+    return tagger_of(build_rules(SHOP).finder, train_tagger(rows, Lesson(about="made up"))[0])
 
 
 def test_what_is_kept_reads_the_same(tagger: TaggerExtractor, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from extraction.tag_features import NO_HINTS, Hints, Tokens, features_of, tokens
 from extraction.tag_known import KnownValues
 from extraction.tag_part import known_value
 from extraction.tag_pipeline import build_tagger
-from extraction.tag_training import FEWEST, aligned, best_threshold, rows_of_products, tags_of, train_tagger
+from extraction.tag_training import FEWEST, Lesson, aligned, best_threshold, rows_of_products, tags_of, train_tagger
 from extraction.tagger import MANIFEST, TaggerModel
 from extraction.testing import ExtractorContract
 from kg.errors import InputError, StateError, UnknownKeyError
@@ -46,7 +46,7 @@ def gold_rows() -> list[GoldRow]:
 
 @pytest.fixture(scope="module")
 def model() -> TaggerModel:
-    return train_tagger(gold_rows(), about="made up")[0]
+    return train_tagger(gold_rows(), Lesson(about="made up"))[0]
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_a_column_outdoes_the_tagger(folder: Path) -> None:
 
 
 def test_the_same_rows_make_the_same_model(model: TaggerModel) -> None:
-    assert train_tagger(gold_rows(), about="made up")[0].digest == model.digest
+    assert train_tagger(gold_rows(), Lesson(about="made up"))[0].digest == model.digest
 
 
 def test_a_model_is_read_as_it_was_saved(model: TaggerModel, folder: Path) -> None:
@@ -182,7 +182,7 @@ def test_too_few_values_and_unknown_attributes_are_told() -> None:
     with pytest.raises(InputError, match=f"the {FEWEST} values that a tagger needs.*Brand Name: 3"):
         train_tagger(gold_rows()[:3])
     with pytest.raises(UnknownKeyError, match="Colour"):
-        train_tagger(gold_rows(), ["Colour"])
+        train_tagger(gold_rows(), Lesson(["Colour"]))
 
 
 def test_a_catalogue_teaches_by_its_columns() -> None:
@@ -215,7 +215,7 @@ def test_known_values_leave_out_the_row_itself() -> None:
 
 
 def test_a_gazetteer_travels_with_its_model(tmp_path: Path) -> None:
-    model, _ = train_tagger(gold_rows(), gazetteer=True)
+    model, _ = train_tagger(gold_rows(), Lesson(gazetteer=True))
     model.save(tmp_path)
     kept = TaggerModel.load(tmp_path)
     assert kept.known is not None and "kite & co" in kept.known.values
