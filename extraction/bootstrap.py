@@ -10,15 +10,15 @@ from pathlib import Path
 from extraction.corrections import Corrections
 from extraction.evaluate import GoldRow, attribute_of, read_gold
 from extraction.llm import LlmExtractor
-from extraction.reading import read_products
+from extraction.reading import products_to_learn
 from extraction.review import labels
 from extraction.tag_training import rows_of_products
 from kg.model import Product
-from kg.rejects import Rejects
+from kg.progress import SILENT, Progress
 from kg.seeds import generator
 
 
-def training_rows(files: Iterable[Path]) -> tuple[list[GoldRow], list[Product]]:
+def training_rows(files: Iterable[Path], progress: Progress = SILENT) -> tuple[list[GoldRow], list[Product]]:
     """Rows and products of files: gold files by their labels, catalogues by their columns.
 
     Raises:
@@ -32,7 +32,7 @@ def training_rows(files: Iterable[Path]) -> tuple[list[GoldRow], list[Product]]:
             rows += own
             products += [row.product for row in own]
         else:
-            read = list(read_products(file, Rejects()))
+            read = list(products_to_learn(file, progress))
             rows += rows_of_products(read)
             products += read
     return rows, products

@@ -8,6 +8,7 @@ from typing import Any
 
 from kg.errors import ClewError, InputError
 from kg.model import Product
+from kg.progress import Progress
 from kg.readers import read_rows
 from kg.rejects import Rejects
 
@@ -58,6 +59,24 @@ def read_products(path: str | Path, rejects: Rejects, name: str = "") -> Iterato
     if not taken:
         hint = f"The first row: {rejects.first[0]['reason']}." if rejects.first else "It has no rows."
         raise InputError(f"{name or path} has no product that can be read.", hint)
+
+
+def products_to_learn(path: str | Path, progress: Progress) -> Iterator[Product]:
+    """The products of a file that is learned from; rows that teach nothing are counted aloud, the first with its reason.
+
+    Args:
+        path: the file.
+        progress: hears of the rows that are set aside.
+
+    Raises:
+        InputError: as `read_products`.
+    """
+    rejects = Rejects()
+    yield from read_products(path, rejects)
+    if rejects.count:
+        first = rejects.first[0]
+        rows = "1 row teaches" if rejects.count == 1 else f"{rejects.count:,} rows teach"
+        progress.note(f"{path}: {rows} nothing, such as line {first['line']}: {first['reason']}.")
 
 
 def thinned(products: Iterable[Product], most: int = LEARNED) -> tuple[list[Product], int]:

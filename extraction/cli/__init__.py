@@ -58,13 +58,13 @@ def run(
 
     FILE is read twice, to learn from it and to read its products; it may be larger than the memory.
     """
-    from extraction.reading import read_products, thinned
+    from extraction.reading import products_to_learn, read_products, thinned
     from kg.rejects import Rejects
 
     progress = session.progress()
     with Rejects(rejects_file, max_rejects) as rejects, _readable_twice(file) as source:
         with progress.stage("reading"):
-            taught = (p for name in learn for p in read_products(name, Rejects())) if learn else read_products(source, Rejects(), file)
+            taught = (p for name in learn for p in products_to_learn(name, progress)) if learn else read_products(source, Rejects(), file)
             learned, total = thinned(taught)
         with progress.stage("learning"):
             reader = reader_of(extractor, learned, model, progress, session, llm_budget)

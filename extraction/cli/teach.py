@@ -108,7 +108,7 @@ def train(
     from extraction.tag_training import Lesson, train_tagger
 
     progress = session.progress()
-    rows, products = training_rows(files)
+    rows, products = training_rows(files, progress)
     if corrections:
         from extraction.corrections import read_corrections
         from kg.workspace import Workspace
@@ -158,12 +158,11 @@ def score(
     """Precision, recall and F1 on labelled titles: the published protocol and the strict one."""
     from extraction.evaluate import check_attributes, confusion, misses, read_gold, seen_and_unseen
     from extraction.evaluate import score as scored
-    from extraction.reading import read_products
-    from kg.rejects import Rejects
+    from extraction.reading import products_to_learn
 
     rows = read_gold(gold)
     check_attributes(rows, attributes)
-    taught = [p for name in learn for p in read_products(name, Rejects())] or [row.product for row in rows]
+    taught = [p for name in learn for p in products_to_learn(name, session.progress())] or [row.product for row in rows]
     reader = reader_of(extractor, taught, model, session.progress(), session, llm_budget)
     answer, found = scored(reader, rows, seed, attributes or None)
     names = answer["published"]["attributes"]

@@ -199,3 +199,11 @@ def test_fifty_answers_of_a_language_model_teach_a_new_shop(shared_data: Path, t
     seen, unseen = (scored["values"]["Brand"][part] for part in ("seen", "unseen"))
     assert seen["n"] + unseen["n"] == scored["published"]["attributes"]["Brand"]["n"] > 100
     assert seen["recall"] > unseen["recall"]
+
+
+def test_rows_that_nothing_is_learned_from_are_told(rows: Path, tmp_path: Path) -> None:
+    other = tmp_path / "own.jsonl"
+    other.write_text('{"key": "b", "title": "Hanes Wool Hat"}\n', "utf-8")
+    done = call("run", str(other), "--out", str(tmp_path / "out.jsonl"), "--learn", str(rows))
+    assert done.exit_code == 0, done.output
+    assert f"{rows}: 1 row teaches nothing, such as line 2: the title is blank." in done.stderr
