@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from kg.errors import UnknownKeyError
 from kg.events import EventLog
 from kg.snapshot import GraphSnapshot
-from recommend.arrays import stack
+from recommend.arrays import at_rows, stack
 from recommend.scorer import Scorer
-from recommend.views.base import View
-from recommend.views.co_bought import SHRINK, CoBoughtSimilarView, CoBoughtView, buyers_of, co_bought_rows
-from recommend.views.gnn import GnnView
+from recommend.views.build import recounted
+from recommend.views.co_bought import SHRINK, CoBoughtView, buyers_of, co_bought_rows
 from recommend.views.popular import popularity
 from recommend.views.transitions import NextBoughtView, transitions
 
@@ -43,25 +42,17 @@ def with_event(scorer: Scorer, user_row: int, item_row: int, time: int, value: f
     before = scorer.snapshot
     after = before.with_events(_one_more(before.events, user_row, item_row, time, value, kind), f"event {user_row} {item_row} {time}")
     own = np.unique(np.append(after.events.of_user(user_row).item_rows, item_row)).astype(np.int32)
-    made: dict[str, View] = {}
-    for name, view in scorer.views.items():
-        if isinstance(view, CoBoughtView):
-            made[name] = _bought(view, before, after, own, item_row)
-        elif isinstance(view, CoBoughtSimilarView):
-            bought = made.get(view.bought.name)
-            again = bought if isinstance(bought, CoBoughtView) else _bought(view.bought, before, after, own, item_row)
-            made[name] = CoBoughtSimilarView(again, view.near, view.words)
-        elif isinstance(view, NextBoughtView):
-            rows = transitions(after.events, after.n_items, rows=own)
-            factor = _factor(before.item_event_counts[item_row])
-            made[name] = NextBoughtView(
-                _spliced(_column_scaled(view.matrix, item_row, factor), rows[0], own), _spliced(view.counts, rows[1], own)
-            )
-        elif isinstance(view, GnnView):
-            made[name] = view.among(after.item_event_counts > 0)
-        else:
-            made[name] = view
-    return Scorer(after, made.values(), popularity(after.interactions), scorer.weights, scorer.words, scorer.text, scorer.digest)
+    factor = _factor(before.item_event_counts[item_row], SHRINK)
+
+    def bought(view: CoBoughtView) -> CoBoughtView:
+        return _bought(view, after, own, item_row)
+
+    def following(view: NextBoughtView) -> NextBoughtView:
+        matrix, counts = transitions(after.events, after.n_items, rows=own)
+        return NextBoughtView(_spliced(_column_scaled(view.matrix, item_row, factor), matrix, own), _spliced(view.counts, counts, own))
+
+    views = recounted(scorer.views, bought, following, after.item_event_counts > 0)
+    return Scorer(after, views, popularity(after.interactions), scorer.weights, scorer.words, scorer.text, scorer.digest)
 
 
 def _one_more(log: EventLog, user_row: int, item_row: int, time: int, value: float, kind: str | None) -> EventLog:
@@ -86,25 +77,19 @@ def _one_more(log: EventLog, user_row: int, item_row: int, time: int, value: flo
     )
 
 
-def _bought(view: CoBoughtView, before: GraphSnapshot, after: GraphSnapshot, own: Rows, item_row: int) -> CoBoughtView:
+def _bought(view: CoBoughtView, after: GraphSnapshot, own: Rows, item_row: int) -> CoBoughtView:
     buyers = buyers_of(after.interactions)
     had = int(np.diff(view.buyers.indptr)[item_row])
     if buyers.nnz == view.buyers.nnz:  # the person had it already
         return view
-    rows = co_bought_rows(after.interactions, buyers, own)
-    whole = sp.csr_array((rows.data, rows.indices, _starts(rows, own, after.n_items)), shape=view.matrix.shape)
-    return CoBoughtView(_spliced(_column_scaled(view.matrix, item_row, _factor(had)), whole, own), buyers)
+    rows = co_bought_rows(after.interactions, buyers, own, shrink=view.shrink)
+    whole = at_rows(rows, own, view.matrix.shape)
+    return CoBoughtView(_spliced(_column_scaled(view.matrix, item_row, _factor(had, view.shrink)), whole, own), buyers, view.shrink)
 
 
-def _factor(had: int) -> float:
+def _factor(had: int, shrink: float) -> float:
     """How the scale of a product's column changes with one buyer more."""
-    return float(np.sqrt((had + SHRINK) / (had + 1 + SHRINK)))
-
-
-def _starts(part: sp.csr_array, rows: Rows, size: int) -> NDArray[np.int64]:
-    lengths = np.zeros(size, np.int64)
-    lengths[rows] = np.diff(part.indptr)
-    return np.concatenate([[0], np.cumsum(lengths)])
+    return float(np.sqrt((had + shrink) / (had + 1 + shrink)))
 
 
 def _column_scaled(matrix: sp.csr_array, column: int, factor: float) -> sp.csr_array:

@@ -83,6 +83,13 @@ def meeting(first: NDArray[np.integer], second: NDArray[np.integer]) -> tuple[ND
     return left, where[left]
 
 
+def at_rows(part: sp.csr_array, rows: NDArray[np.integer], shape: tuple[int, int]) -> sp.csr_array:
+    """A matrix of a shape whose rows `rows` (ascending) are those of `part`, and whose other rows are empty."""
+    lengths = np.zeros(shape[0], np.int64)
+    lengths[rows] = np.diff(part.indptr)
+    return sp.csr_array((part.data, part.indices, np.concatenate([[0], np.cumsum(lengths)])), shape=shape)
+
+
 def strongest_per_row(matrix: sp.csr_array, cap: int) -> sp.csr_array:
     """Keep the `cap` largest entries of each row (of equals, the first columns), sorted by column."""
     matrix = matrix.copy()

@@ -21,8 +21,10 @@ from kg.errors import InputError, StateError
 from kg.model import Evidence
 from kg.ontology import Rel
 from kg.snapshot import Edges, GraphSnapshot
+from recommend.arrays import at_rows
 from recommend.scorer import Scorer
 from recommend.views.base import Values, View
+from recommend.views.build import recounted
 from recommend.views.co_bought import CoBoughtSimilarView, CoBoughtView, co_bought_rows
 from recommend.views.facts import FactView
 from recommend.views.gnn import GnnView
@@ -50,31 +52,20 @@ def without_event(scorer: Scorer, user_row: int, item_row: int) -> Scorer:
     graph = scorer.snapshot.with_events(log.take(~gone), f"without {user_row} {item_row}")
     own = np.unique(graph.events.of_user(user_row).item_rows).astype(np.int32)
     met = _less(scorer.snapshot.interactions, user_row, item_row)
-    made: dict[str, View] = {}
-    for name, view in scorer.views.items():
-        if isinstance(view, CoBoughtView):
-            made[name] = _bought_again(view, met, own, user_row, item_row)
-        elif isinstance(view, CoBoughtSimilarView):
-            bought = made.get(view.bought.name)
-            again = bought if isinstance(bought, CoBoughtView) else _bought_again(view.bought, met, own, user_row, item_row)
-            made[name] = CoBoughtSimilarView(again, view.near, view.words)
-        elif isinstance(view, NextBoughtView):
-            made[name] = NextBoughtView(*transitions(graph.events, graph.n_items, rows=own))
-        elif isinstance(view, GnnView):
-            made[name] = view.among(graph.item_event_counts > 0)
-        else:
-            made[name] = view
-    return Scorer(graph, made.values(), popularity(met), scorer.weights, scorer.words, scorer.text, scorer.digest)
+    views = recounted(
+        scorer.views,
+        lambda view: _bought_again(view, met, own, user_row, item_row),
+        lambda view: NextBoughtView(*transitions(graph.events, graph.n_items, rows=own)),
+        graph.item_event_counts > 0,
+    )
+    return Scorer(graph, views, popularity(met), scorer.weights, scorer.words, scorer.text, scorer.digest)
 
 
 def _bought_again(view: CoBoughtView, met: sp.csr_array, rows: NDArray[np.int32], user_row: int, item_row: int) -> CoBoughtView:
     """U with the rows of some products alone, one purchase less."""
     buyers = _less(view.buyers, item_row, user_row)
-    part = co_bought_rows(met, buyers, rows)
-    lengths = np.zeros(buyers.shape[0], np.int64)
-    lengths[rows] = np.diff(part.indptr)
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    return CoBoughtView(sp.csr_array((part.data, part.indices, starts), shape=view.matrix.shape), buyers)
+    part = co_bought_rows(met, buyers, rows, shrink=view.shrink)
+    return CoBoughtView(at_rows(part, rows, view.matrix.shape), buyers, view.shrink)
 
 
 def _less(matrix: sp.csr_array, row: int, column: int) -> sp.csr_array:
@@ -102,7 +93,7 @@ def without_pairs(scorer: Scorer, pairs: Iterable[Pair]) -> Scorer:
     made: dict[str, View] = {}
     for name, view in scorer.views.items():
         if isinstance(view, CoBoughtView) and Rel.CO_BOUGHT in gone:
-            made[name] = CoBoughtView(_zeroed(view.matrix, gone[Rel.CO_BOUGHT]), view.buyers)
+            made[name] = CoBoughtView(_zeroed(view.matrix, gone[Rel.CO_BOUGHT]), view.buyers, view.shrink)
         elif isinstance(view, CoBoughtSimilarView):
             made[name] = _bridge_without(view, gone)
         elif isinstance(view, NextBoughtView) and Rel.NEXT_BOUGHT in gone:
@@ -141,7 +132,7 @@ def text_of_pairs(scorer: Scorer, pairs: Iterable[Pair], rows: NDArray[np.int32]
 def _bridge_without(view: CoBoughtSimilarView, gone: Mapping[str, Sequence[tuple[int, int]]]) -> View:
     bought, near = view.bought, view.near
     if Rel.CO_BOUGHT in gone:
-        bought = CoBoughtView(_zeroed(bought.matrix, gone[Rel.CO_BOUGHT]), bought.buyers)
+        bought = CoBoughtView(_zeroed(bought.matrix, gone[Rel.CO_BOUGHT]), bought.buyers, bought.shrink)
     if Rel.SIMILAR_TEXT in gone:
         near = _rows_again(near, _zeroed(near, gone[Rel.SIMILAR_TEXT]))
     return CoBoughtSimilarView(bought, near, view.words) if Rel.CO_BOUGHT in gone or Rel.SIMILAR_TEXT in gone else view

@@ -120,6 +120,7 @@ def parameters(scorer: Scorer, profile: Profile, user_row: int, item_row: int) -
     bought = scorer.views.get("co_bought")
     bridge = scorer.views.get("co_bought_similar")
     near, met = _bridges(bridge, amounts, item_row) if isinstance(bridge, CoBoughtSimilarView) else ([], {})
+    counted = bridge.bought if isinstance(bridge, CoBoughtSimilarView) else bought
     history = []
     for row, amount in amounts.items():
         there = isinstance(bought, CoBoughtView) and entry(bought.matrix, row, item_row) != 0
@@ -148,7 +149,7 @@ def parameters(scorer: Scorer, profile: Profile, user_row: int, item_row: int) -
         "found": [{"relation": name, "key": keys(row), "weight": weight} for (name, row), weight in found.items()],
         "links": links,
         "buyers": int(np.bincount(graph.interactions.indices, minlength=graph.n_items)[item_row]),
-        "shrink": SHRINK,
+        "shrink": counted.shrink if isinstance(counted, CoBoughtView) else SHRINK,  # without either view nothing reads it
     }
 
 

@@ -1,9 +1,10 @@
-"""Shipped helpers for tests: the contract of rankers, and graphs whose right answer is known."""
+"""Shipped helpers for tests: the contract of rankers, a workspace of a given graph, and graphs whose right answer is known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from kg.events import EventLog
 from kg.ontology import Rel
 from kg.snapshot import GraphSnapshot
 from kg.testing import EventRow, snapshot_of, stated
+from kg.workspace import Workspace
 from recommend.rankers import ranker
 from recommend.texts import snapshot_texts
 from recommend.training import Ranker, Training
@@ -100,6 +102,24 @@ def _random_side(
     parts = dict(zip(COMPONENTS, (text, entity, identity), strict=True))
     components = {name: (part / norms[:, None].astype(np.float64)).astype(np.float32) for name, part in parts.items()}
     return components, TowerSide(np.zeros((0, dim), np.float32), word_vectors, entity_vectors, relation_weights, norms)
+
+
+class Shop(Workspace):
+    """A workspace whose graph is given.
+
+    Args:
+        path: its folder, made where it is not there.
+        snapshot: the graph.
+    """
+
+    def __init__(self, path: Path | str, snapshot: GraphSnapshot) -> None:
+        super().__init__(path)
+        self.given = snapshot
+        self.open(create=True)
+
+    def snapshot(self) -> GraphSnapshot:
+        """The given graph."""
+        return self.given
 
 
 class RankerContract:

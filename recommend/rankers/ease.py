@@ -26,8 +26,9 @@ LAMBDAS = (100.0, 300.0, 1000.0)
 class Ease:
     """EASE^R (Steck, Embarrassingly shallow autoencoders, 2019, eq. 8): B = I − P / diag(P), P = (XᵀX + λI)⁻¹, zero diagonal.
 
-    λ is chosen on valid among 100, 300 and 1000 when there is any, else 300. A product that nobody has bought has no column; it takes
-    the mean of the columns of the products whose words are most like its own (kernel regression on the view `similar`).
+    λ is chosen on valid among 100, 300 and 1000 when there is any, else 300. Differs from the paper: a product that nobody has bought,
+    which has no column there, takes the mean of the columns of the products whose words are most like its own (kernel regression on
+    the view `similar`).
     """
 
     def fit(self, training: Training) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ def build_views(
     ridge: float = RIDGE,
 ) -> list[View]:
     """The views that a snapshot has evidence for, less those left out by name; `shrink` as in `co_bought`, `ridge` as in `ease`."""
-    bought = CoBoughtView(co_bought(snapshot.interactions, shrink=shrink), buyers_of(snapshot.interactions))
+    bought = CoBoughtView(co_bought(snapshot.interactions, shrink=shrink), buyers_of(snapshot.interactions), shrink)
     seen = snapshot.item_event_counts > 0
     spread = sp.csr_array(alike.near.T.tocsr())
     found: list[View] = [
@@ -78,6 +78,36 @@ def build_views(
     if table is not None:
         found.append(GnnView(table, seen, alike.words))
     return [view for view in found if view.name not in without]
+
+
+def recounted(
+    views: Mapping[str, View],
+    bought: Callable[[CoBoughtView], CoBoughtView],
+    following: Callable[[NextBoughtView], NextBoughtView],
+    seen: NDArray[np.bool_],
+) -> list[View]:
+    """The views of a graph whose events have changed: those that are counted from events are made again, all else stays.
+
+    Args:
+        views: of the graph as it was.
+        bought: U as it is now, from what it was; V is made of it too.
+        following: T as it is now, from what it was.
+        seen: bool [n_items], products that have an event now.
+    """
+    made: list[View] = []
+    again: CoBoughtView | None = None
+    for view in views.values():
+        if isinstance(view, CoBoughtView | CoBoughtSimilarView):
+            if again is None:
+                again = bought(view if isinstance(view, CoBoughtView) else view.bought)
+            made.append(again if isinstance(view, CoBoughtView) else CoBoughtSimilarView(again, view.near, view.words))
+        elif isinstance(view, NextBoughtView):
+            made.append(following(view))
+        elif isinstance(view, GnnView):
+            made.append(view.among(seen))
+        else:
+            made.append(view)
+    return made
 
 
 def views_to_arrays(views: Mapping[str, View]) -> Arrays:
@@ -150,7 +180,8 @@ class _Part:
 
 def _co_bought(arrays: Arrays) -> CoBoughtView:
     part = _Part("co_bought", arrays)
-    return CoBoughtView(part.matrix("matrix"), part.matrix("buyers"))
+    shrink = float(part.array("shrink")[0]) if "shrink" in part.all() else SHRINK
+    return CoBoughtView(part.matrix("matrix"), part.matrix("buyers"), shrink)
 
 
 def kind_of(view: View) -> str:

@@ -69,11 +69,13 @@ class CoBoughtView(SparseView):
     Args:
         matrix: U.
         buyers: CSR [n_items, n_users] of ones: who had a product; for the count of an edge.
+        shrink: that U was counted with; whoever counts some of it again needs the same.
     """
 
-    def __init__(self, matrix: sp.csr_array, buyers: sp.csr_array) -> None:
+    def __init__(self, matrix: sp.csr_array, buyers: sp.csr_array, shrink: float = SHRINK) -> None:
         super().__init__("co_bought", Rel.CO_BOUGHT, matrix)
         self.buyers = buyers
+        self.shrink = shrink
 
     def count(self, first_row: int, second_row: int) -> int:
         """How many people had both products."""
@@ -91,8 +93,9 @@ class CoBoughtView(SparseView):
         return co_bought_hop(candidate.row, self.count(history_row, candidate.row))
 
     def arrays(self) -> Arrays:
-        """U and who bought what."""
-        return {**pack("matrix", self.matrix), **pack("buyers", self.buyers)}
+        """U and who bought what; `shrink` (float64 [1]) where it is not the usual one."""
+        made = {**pack("matrix", self.matrix), **pack("buyers", self.buyers)}
+        return made if self.shrink == SHRINK else {**made, "shrink": np.array([self.shrink], np.float64)}
 
 
 class CoBoughtSimilarView:

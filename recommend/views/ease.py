@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from kg.errors import EngineError
-from recommend.arrays import Arrays, entries, entry, pack, stack, transposed, weighted_rows
+from recommend.arrays import Arrays, at_rows, entries, entry, pack, stack, transposed, weighted_rows
 from recommend.views.base import NEW_ROW, Candidate, LatentView, RawPath, Rows, SparseVector, Values
 
 RIDGE = 20.0  # λ in units of the mean diagonal of XᵀX: a shop of few and one of many purchases a product need other λ
@@ -43,10 +43,8 @@ def ease(interactions: sp.csr_array, ridge: float = RIDGE, cap: int = CAP, most:
     weighted = sp.csr_array(sp.diags_array(scale) @ interactions[:, rows])
     value = np.float32(ridge * (weighted.data**2).sum() / len(rows))
     small = _strongest(*inverse(weighted, value), min(cap, len(rows) - 1))
-    lengths = np.zeros(n_items, np.int64)
-    lengths[rows] = np.diff(small.indptr)
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    return sp.csr_array((small.data, rows[small.indices].astype(np.int32), starts), shape=(n_items, n_items))
+    wide = sp.csr_array((small.data, rows[small.indices].astype(np.int32), small.indptr), shape=(len(rows), n_items))
+    return at_rows(wide, rows, (n_items, n_items))
 
 
 Blocks = Iterator[NDArray[np.float32]]

@@ -5,6 +5,7 @@ import pytest
 
 from kg.errors import UnknownKeyError
 from recommend.added import with_event
+from recommend.changed import without_event
 from recommend.testing import DAY, planted_material
 from recommend.texts import snapshot_texts
 from recommend.training import Training
@@ -14,13 +15,13 @@ from recommend.words import CatalogueWords
 NOW = 400 * DAY
 
 
-@pytest.fixture(scope="module")
-def trained():
-    from kg.config import TrainConfig
+@pytest.fixture(scope="module", params=[3.0, 20.0], ids="shrink {:g}".format)
+def trained(request):
+    from kg.config import FitSettings, TrainConfig
     from recommend.fit import fit
 
     snapshot, _ = planted_material()
-    config = TrainConfig(text_encoder=("words",), without=("gnn", "ease"))
+    config = TrainConfig(text_encoder=("words",), without=("gnn", "ease"), settings=FitSettings(shrink=request.param))
     return fit(Training(snapshot, snapshot_texts(snapshot), config=config)).scorer
 
 
@@ -29,7 +30,9 @@ def test_one_more_event_is_what_a_rebuild_says(trained, user_row, item_row):
     added = with_event(trained, user_row, item_row, NOW)
     graph = added.snapshot
     words = CatalogueWords.fit(snapshot_texts(graph))
-    rebuilt = {view.name: view for view in build_views(graph, Likeness.build(words, None), None, frozenset({"gnn", "ease"}))}
+    shrink = trained.views["co_bought"].shrink
+    built = build_views(graph, Likeness.build(words, None), None, frozenset({"gnn", "ease"}), shrink)
+    rebuilt = {view.name: view for view in built}
     assert set(rebuilt) == set(added.views)
     assert {"co_bought", "co_bought_similar", "next_bought"} <= set(rebuilt)
     everyone = graph.interactions
@@ -41,6 +44,17 @@ def test_one_more_event_is_what_a_rebuild_says(trained, user_row, item_row):
     scores = added.score(profile)
     for row in range(0, added.n_items, 7):
         assert added.parts(profile, row).score == pytest.approx(scores[row], abs=1e-9)
+
+
+def test_an_event_taken_out_again_leaves_the_people_in_common_that_were_counted(trained):
+    """With the `shrink` of the training, whatever it was."""
+    log, row = trained.snapshot.events, 3
+    item_row = int(next(one for one in range(80) if one not in log.of_user(row).item_rows))
+    back = without_event(with_event(trained, row, item_row, NOW), row, item_row)
+    for name in ("co_bought", "co_bought_similar"):
+        was, now = (scorer.views[name].block(trained.snapshot.interactions[[row]]) for scorer in (trained, back))
+        np.testing.assert_allclose(now, was, atol=1e-6, err_msg=name)
+    assert back.views["co_bought"].shrink == trained.views["co_bought"].shrink
 
 
 def test_a_product_that_the_person_had_changes_no_people_in_common(trained):

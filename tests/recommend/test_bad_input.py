@@ -11,28 +11,15 @@ import recommend.fit
 from kg.config import TrainConfig
 from kg.errors import StateError
 from kg.testing import snapshot_of, stated
-from kg.workspace import Workspace
 from recommend.bundle import load
 from recommend.service import Recommender
-from recommend.testing import DAY, planted_material
+from recommend.testing import DAY, Shop, planted_material
 from recommend.train import train
 from recommend.views import co_bought as views_co_bought
 from recommend.views.co_bought import co_bought
 
 WORDS = TrainConfig(text_encoder=("words",))
 QUICK = TrainConfig(text_encoder=("words",), without=("gnn",))
-
-
-class Shop(Workspace):
-    """A workspace whose graph is given."""
-
-    def __init__(self, path, snapshot):
-        super().__init__(path)
-        self.given = snapshot
-        self.open(create=True)
-
-    def snapshot(self):
-        return self.given
 
 
 def asked(shop: Shop, user: str = "u0", **settings):

@@ -7,37 +7,25 @@ import sys
 import numpy as np
 import pytest
 
-from kg.config import TrainConfig
+from kg.config import FitSettings, TrainConfig
 from kg.errors import StateError, UnknownKeyError
 from kg.model import Product
 from kg.ontology import Rel
 from kg.snapshot_io import save_snapshot
 from kg.testing import stated
-from kg.workspace import Workspace
 from recommend import bundle
 from recommend.bundle import load
 from recommend.new_product import new_product
-from recommend.testing import DAY, MATERIALS, planted_material
+from recommend.testing import DAY, MATERIALS, Shop, planted_material
 from recommend.train import check_without, estimate, train
 
 WORDS = TrainConfig(text_encoder=("words",))
 
 
-class Shop(Workspace):
-    """A workspace whose graph is given."""
-
-    def __init__(self, path, snapshot):
-        super().__init__(path)
-        self.given = snapshot
-
-    def snapshot(self):
-        return self.given
-
-
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
     snapshot, materials = planted_material()
-    shop = Shop(tmp_path_factory.mktemp("shop"), snapshot).open(create=True)
+    shop = Shop(tmp_path_factory.mktemp("shop"), snapshot)
     return shop, train(shop, WORDS), materials
 
 
@@ -93,7 +81,7 @@ def test_opening_gives_the_same_scores_and_parts(planted):
 
 def test_the_same_seed_gives_the_same_bytes(planted, tmp_path):
     shop, made, _ = planted
-    other = Shop(tmp_path, shop.given).open(create=True)
+    other = Shop(tmp_path, shop.given)
     again = train(other, WORDS)
     assert again.digest == made.digest
     for file in sorted((shop.models / made.name).rglob("*")):
@@ -112,7 +100,7 @@ def test_a_model_of_another_graph_is_refused(planted):
 
 def test_no_model(tmp_path, planted):
     with pytest.raises(StateError, match="no model") as error:
-        load(Shop(tmp_path, planted[0].given).open(create=True))
+        load(Shop(tmp_path, planted[0].given))
     assert "clew train" in error.value.hint
 
 
@@ -171,7 +159,7 @@ def test_an_empty_graph_is_refused(tmp_path):
     from kg.testing import snapshot_of
 
     with pytest.raises(StateError, match="no product"):
-        train(Shop(tmp_path, snapshot_of({})).open(create=True), WORDS)
+        train(Shop(tmp_path, snapshot_of({})), WORDS)
 
 
 OPEN = """
@@ -212,3 +200,11 @@ def test_a_model_without_any_one_part_answers_with_exact_parts(planted, tmp_path
     scores = scorer.score(profile)
     best = int(np.argmax(scores))
     assert scorer.parts(profile, best).score == pytest.approx(scores[best], abs=1e-9)
+
+
+@pytest.mark.parametrize("shrink", [3.0, 20.0])
+def test_what_people_in_common_were_counted_with_is_known_after_loading(tmp_path, shrink):
+    shop = Shop(tmp_path, planted_material(40, 8, 20)[0])
+    train(shop, TrainConfig(text_encoder=("words",), without=("gnn", "ease"), settings=FitSettings(shrink=shrink)))
+    views = load(shop).views
+    assert views["co_bought"].shrink == views["co_bought_similar"].bought.shrink == shrink

@@ -10,9 +10,9 @@ from kg.config import TrainConfig
 from kg.errors import StateError, UnknownKeyError
 from kg.snapshot import GraphSnapshot
 from kg.testing import snapshot_of, stated
-from kg.workspace import Workspace
 from recommend.bundle import load
 from recommend.news import News, fingerprint, news
+from recommend.testing import Shop
 from recommend.train import train
 
 TITLES = {"p1": "LEGO tractor", "p2": "LEGO car", "p3": "wooden train", "p4": "cotton socks"}
@@ -50,18 +50,6 @@ def test_nobody_is_in_a_fingerprint() -> None:
     assert {kind: numbers.tolist() for kind, numbers in fingerprint(other).items()} == {
         kind: numbers.tolist() for kind, numbers in fingerprint(BEFORE).items()
     }
-
-
-class Shop(Workspace):
-    """A workspace whose graph is given."""
-
-    def __init__(self, path, snapshot):
-        super().__init__(path)
-        self.given = snapshot
-        self.open(create=True)
-
-    def snapshot(self):
-        return self.given
 
 
 def test_a_model_of_another_graph_says_which_facts_are_new_and_offers_to_refit(tmp_path) -> None:
