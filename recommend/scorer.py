@@ -14,7 +14,6 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from kg.events import EventLog
 from kg.ontology import Rel
 from kg.snapshot import GraphSnapshot
 from recommend.parts import Parts, PathPart
@@ -96,10 +95,6 @@ class Scorer:
     def user_profile(self, user_row: int) -> Profile:
         """The profile of a person of the graph (branch `known` from 5 products on, `few_events` below, `new_user` without any)."""
         return profile_of_events(self.snapshot.events.of_user(user_row), self.now, self.weights.recency)
-
-    def events_profile(self, events: EventLog) -> Profile:
-        """The profile of any events of one person."""
-        return profile_of_events(events, self.now, self.weights.recency)
 
     def session_profile(self, item_rows: Sequence[int]) -> Profile:
         """The profile of a session: products that count alike (branch `session`)."""
