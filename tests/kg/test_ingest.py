@@ -308,9 +308,15 @@ def test_of_two_ingests_at_once_one_is_refused_and_nothing_is_lost(tmp_path: Pat
     Truth(tmp_path / "shop" / "graph").check_files()
 
 
+def _hears_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_ingest_says_so_and_can_be_resumed(tmp_path: Path) -> None:
     path = catalogue(tmp_path, 40_000, "New")
-    process = subprocess.Popen(run("ingest", "--catalogue", path, "-w", tmp_path / "shop"), stderr=subprocess.PIPE, text=True)
+    command = run("ingest", "--catalogue", path, "-w", tmp_path / "shop")
+    # A shell that runs the tests in the background has them ignore ctrl-C, and what they start would inherit that.
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=_hears_ctrl_c)
     marker = tmp_path / "shop" / "cache" / "ingest.json"
     for _ in range(600):
         if marker.exists():
