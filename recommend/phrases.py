@@ -88,7 +88,7 @@ ENGLISH = Phrases(
         "": "is marked “{rel}: {e}”",
     },
     fact_after="{y} {claim} too",
-    fact_alone="like {x}, {y} {claim}",
+    fact_alone="{y} {claim}, like {x}",
     fact_asked="{y} {claim}, as you asked",
     links={
         Rel.CO_BOUGHT: "{who} who bought {x} also bought {y}",
