@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from extraction.base import Mention, entity_of
 from extraction.canonical import canonical, share_before
+from extraction.ounces import size_of
 from kg.canon import canonical_name
 from kg.digest import digest_json
 from kg.model import Product
@@ -44,7 +45,8 @@ def find_columns(fields: Mapping[str, str], title: str) -> list[Mention]:
         if cell is None or canonical_name(cell) in _EMPTY:
             continue
         for start, end in _parts(cell, attribute):
-            found += _stated(cell, start, end, column, attribute, title)
+            kind = fields.get("category") or fields.get("product_type") or ""
+            found += _stated(cell, start, end, column, attribute, title, kind)
     return found
 
 
@@ -65,10 +67,10 @@ def _parts(cell: str, attribute: str) -> Iterator[tuple[int, int]]:
             yield start, end
 
 
-def _stated(cell: str, start: int, end: int, column: str, attribute: str, title: str) -> list[Mention]:
+def _stated(cell: str, start: int, end: int, column: str, attribute: str, title: str, kind: str) -> list[Mention]:
     raw = cell[start:end]
     path = [part.strip() for part in raw.split(">") if part.strip()] if attribute == "product_type" else []
-    value = " > ".join(path) or canonical(attribute, raw)
+    value = " > ".join(path) or (size_of(raw, title, len(title), kind)[0] if attribute == "size" else canonical(attribute, raw))
     share = _share(cell, start) if attribute == "material" else None
     entity = entity_of(attribute, value)
     place = None if attribute == "product_type" else place_in(raw, title)
@@ -102,7 +104,7 @@ class ColumnExtractor:
     @property
     def digest(self) -> str:
         """Digest of the columns that are read."""
-        return digest_json(["columns", 2, _COLUMNS])
+        return digest_json(["columns", 3, _COLUMNS])
 
     def extract(self, products: Iterable[Product]) -> Iterator[list[Mention]]:
         """One list of mentions per product."""

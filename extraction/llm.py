@@ -26,6 +26,7 @@ from extraction.llm_config import LlmConfig
 from extraction.llm_examples import ExampleIndex, shipped_examples
 from extraction.llm_model import NOTHING, LanguageModel, Usage
 from extraction.llm_prompt import Example, Reading, prompt_version
+from extraction.ounces import size_of
 from kg.digest import digest_json
 from kg.model import Product
 from kg.progress import SILENT, Progress
@@ -292,13 +293,14 @@ class LlmExtractor:
         first_sentence = reading.fields["title"].first_sentence
         found: dict[tuple[str, str, int, int], Mention] = {}
         for name, value in answer.values.values:
-            for mention in self._stated(key, indexes, name, value, first_sentence):
+            for mention in self._stated(reading, indexes, name, value, first_sentence):
                 found.setdefault((mention.attribute, mention.field, mention.start, mention.end), mention)
         self.report.mentions += len(found)
         return list(found.values())
 
-    def _stated(self, key: str, indexes: Mapping[str, TextIndex], name: str, value: str, first_sentence: int) -> Iterator[Mention]:
+    def _stated(self, reading: Reading, indexes: Mapping[str, TextIndex], name: str, value: str, first_sentence: int) -> Iterator[Mention]:
         """The mention of a value; of a value that lists several, the mentions of those parts that stand in the text."""
+        key = reading.product.key
         is_name = attribute_of(name) in _NAMES
         placed = _place(indexes, value, is_name)
         if isinstance(placed, tuple) and attribute_of(name) == "brand" and placed[0] == "title" and placed[1].start >= first_sentence:
@@ -315,7 +317,7 @@ class LlmExtractor:
             if isinstance(place, Refusal):
                 self.report.refuse(key, name, part, place)
             else:
-                yield _mention(name, *place, trust)
+                yield _mention(name, *place, trust, indexes[place[0]].text, reading.kind)
 
 
 def _windows(products: Iterable[Product]) -> Iterator[list[Product]]:
@@ -335,9 +337,9 @@ def _place(indexes: Mapping[str, TextIndex], value: str, is_name: bool) -> tuple
     return next((r for r in (Refusal.NOT_READ, Refusal.PART_OF_WORD) if r in reasons), Refusal.NOT_IN_TEXT)
 
 
-def _mention(name: str, field_name: str, place: Aligned, trust: float) -> Mention:
+def _mention(name: str, field_name: str, place: Aligned, trust: float, text: str, kind: str) -> Mention:
     attribute = attribute_of(name)
-    value = canonical(attribute, place.value)
+    value = size_of(place.raw, text, place.start, kind)[0] if attribute == "size" else canonical(attribute, place.value)
     confidence = trust * _TRUST[place.fit]
     return Mention(
         attribute, place.raw, value, entity_of(attribute, value), field_name, place.start, place.end, confidence, LlmExtractor.name

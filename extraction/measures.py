@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from extraction.base import Mention, entity_of
 from extraction.canonical import canonical
 from extraction.gates import groups_of
+from extraction.ounces import size_of
 from extraction.price import find_prices
 
 _NUMBER = r"\d+(?:[.,]\d+)?(?:[ -]\d+/\d+|/\d+)?|\.\d+"
@@ -40,6 +41,7 @@ _PIECES = (
     r"count|counts|ct|packs?|pk|pieces?|pcs|pc|pairs?|rolls?|sheets?|tablets?|capsules?|softgels?|gummies|servings?|bags?|boxes|bottles?|cans|"
     r"pods|k-cups?|wipes|sticks|units?|pads|bars|loads|cartridges|refills|packets|sachets|pouches|sets?|件|个|只|包|盒|片|支|瓶|袋|双|套"
 )
+_UNTOLD = 0.6  # of a size in ounces of which nothing tells whether it is a weight or a volume
 _COUNT = re.compile(
     r"(?=[\dpsbcl])(?<![\w.$])(?:(?:pack|set|box|case|bundle|bag|lot|pk) of (?:\d{1,5}|two|three|four|five|six|eight|ten|twelve)"
     r"(?: pairs?| pieces?| packs?)?"
@@ -48,9 +50,11 @@ _COUNT = re.compile(
 )
 
 
-def _mention(text: str, start: int, end: int, attribute: str, confidence: float, field: str) -> Mention:
+def _mention(text: str, start: int, end: int, attribute: str, confidence: float, field: str, category: str = "") -> Mention:
     raw = text[start:end]
-    return Mention(attribute, raw, canonical(attribute, raw), entity_of(attribute, raw), field, start, end, confidence, "rules")
+    value, told = size_of(raw, text, start, category) if attribute == "size" else (canonical(attribute, raw), True)
+    sure = confidence if told else min(confidence, _UNTOLD)
+    return Mention(attribute, raw, value, entity_of(attribute, value), field, start, end, sure, "rules")
 
 
 def find_sizes(text: str, category: str = "", field: str = "title") -> Iterator[Mention]:
@@ -58,7 +62,7 @@ def find_sizes(text: str, category: str = "", field: str = "title") -> Iterator[
 
     Args:
         text: the text.
-        category: kind of product; a length in a case or a cover is that of the device it fits.
+        category: kind of product; a length in a case or a cover is that of the device it fits, an ounce of a cup is a fluid one.
         field: name of the field that the text is from.
     """
     groups = groups_of(category)
@@ -70,7 +74,7 @@ def find_sizes(text: str, category: str = "", field: str = "title") -> Iterator[
             continue
         if length and "cable" not in groups and _OF_A_CABLE.match(text[match.end() : match.end() + 30]):
             continue
-        yield _mention(text, match.start(), match.end(), "size", 0.8, field)
+        yield _mention(text, match.start(), match.end(), "size", 0.8, field, category)
     for match in _LETTER_SIZE.finditer(text):
         yield _mention(text, match.start(), match.end(), "size", 0.6, field)
     for match in _BATTERY.finditer(text) if "batter" in text.casefold() else ():

@@ -17,7 +17,7 @@ from kg.digest import digest_json
 from kg.errors import StateError
 from kg.model import Product
 
-VERSION = 3
+VERSION = 4
 FEW = 300
 _FILE = "rules.json"
 

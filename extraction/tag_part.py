@@ -8,6 +8,7 @@ from functools import cache
 from extraction.base import Mention, entity_of
 from extraction.brand import BrandFinder
 from extraction.combine import Slot
+from extraction.ounces import size_of
 from extraction.parts import Reading
 from extraction.tag_decode import Span
 from extraction.tag_features import Tokens, tokens_of
@@ -58,7 +59,7 @@ class TaggerPart:
             stated = {m.attribute for m in kept if m.extractor == "columns"}
             for attribute in self.model.learned:
                 if attribute not in stated:
-                    one.slots[attribute] = self._slot(attribute, own, self._joined(attribute, own, spans, one.mentions))
+                    one.slots[attribute] = self._slot(attribute, own, self._joined(attribute, own, spans, one.mentions), one.category)
             one.mentions[:] = [*kept, *(mention for slot in one.slots.values() for mention in slot.mentions)]
 
     def _joined(self, attribute: str, tokens: Tokens, spans: Mapping[str, Sequence[Span]], mentions: Sequence[Mention]) -> Sequence[Span]:
@@ -73,7 +74,7 @@ class TaggerPart:
                 table[place] = table.get(place, 0.0) + share * m.confidence
         return sorted((Span(*place, p) for place, p in table.items()), key=lambda span: (-span.probability, span.first))
 
-    def _slot(self, attribute: str, tokens: Tokens, spans: Sequence[Span]) -> Slot:
+    def _slot(self, attribute: str, tokens: Tokens, spans: Sequence[Span], kind: str) -> Slot:
         """The best span, when it is likely enough, and others that are more likely than not."""
         one = self.model.learned[attribute]
         taken = [s for k, s in enumerate(spans) if s.probability >= (max(one.threshold, 0.5) if k else one.threshold)]
@@ -83,6 +84,7 @@ class TaggerPart:
         for span in taken:
             start, end = tokens.starts[span.first], tokens.ends[span.last - 1]
             raw = tokens.text[start:end]
-            value, sure = known_value(attribute, raw), round(one.calibration.one(span.probability), 4)
+            value = size_of(raw, tokens.text, start, kind)[0] if attribute == "size" else known_value(attribute, raw)
+            sure = round(one.calibration.one(span.probability), 4)
             mentions.append(Mention(attribute, raw, value, entity_of(attribute, value), "title", start, end, sure, "tagger"))
         return Slot(tuple(mentions), mentions[0].confidence)

@@ -1,7 +1,8 @@
 """Measures as shops write them, in units of the SI: the door to pint.
 
 "12 oz" and "340 g" are one size, "16 x 18 in" is "406 x 457 mm". Values are rounded to three digits, which is finer than what labels
-round to. The units are those that shop titles use, so an ounce is of mass unless it says that it is fluid.
+round to. The units are those that shop titles use. An ounce is of mass unless it says that it is fluid, or `extraction.ounces` finds that
+it must be.
 """
 
 from __future__ import annotations
@@ -84,10 +85,14 @@ def _factor(unit: str) -> tuple[float, str]:
 
 
 @lru_cache(1 << 16)
-def measure_of(raw: str) -> Measure | None:
+def measure_of(raw: str, fluid: bool = False) -> Measure | None:
     """The measure that a text states ("12 oz", "10 1/2-inch", "16 x 18 in"), or None: a count, a clothes size, anything else.
 
     A side without a unit has that of the next one that has one.
+
+    Args:
+        raw: the text.
+        fluid: whether a plain ounce is a fluid one.
     """
     unit, sides = None, []
     for text in reversed(_TIMES.split(unicodedata.normalize("NFKC", raw)) if len(raw) < 100 else ()):
@@ -99,7 +104,7 @@ def measure_of(raw: str) -> Measure | None:
         value = _value(match)
         if unit is None or value is None:
             return None
-        factor, symbol = _factor(unit)
+        factor, symbol = _factor("fluid_ounce" if fluid and unit == "ounce" else unit)
         sides.append((value * factor, symbol))
     if not sides or len({symbol for _, symbol in sides}) > 1:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import shutil
 import sys
@@ -38,6 +37,7 @@ def extract() -> None:
 @click.option("--model", type=click.Path(path_type=Path), help="Folder of a trained tagger.")
 @click.option("--llm-budget", metavar="LIMIT", help='What a language model may be asked: "20%", "50k tokens", "2.50 USD".')
 @click.option("--learn", multiple=True, metavar="FILE", help="Catalogue to learn brands from [default: the file itself].")
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(min=1), help="Read with so many processes, one a core.")
 @click.option("--html", type=click.Path(path_type=Path), help=f"Also write a page with the first {PICTURED} titles, mentions marked.")
 @click.option("--rejects", "rejects_file", type=click.Path(path_type=Path), help="Where rows that cannot be read go.")
 @click.option("--max-rejects", type=click.IntRange(min=0), help="Stop when more rows than this cannot be read.")
@@ -50,6 +50,7 @@ def run(
     model: Path | None,
     llm_budget: str | None,
     learn: tuple[str, ...],
+    processes: int,
     html: Path | None,
     rejects_file: Path | None,
     max_rejects: int | None,
@@ -58,6 +59,7 @@ def run(
 
     FILE is read twice, to learn from it and to read its products; it may be larger than the memory.
     """
+    from extraction.parallel import read_on_cores
     from extraction.reading import products_to_learn, read_products, thinned
     from kg.rejects import Rejects
 
@@ -71,8 +73,7 @@ def run(
         counted = mentions_written = 0
         pictured: list[tuple[Product, list[Mention]]] = []
         with progress.stage("extracting", None if learn else total) as advance, _output(out) as stream:
-            ahead, behind = itertools.tee(read_products(source, rejects, file))
-            for product, mentions in zip(behind, reader.extract(ahead), strict=True):
+            for product, mentions in read_on_cores(reader, read_products(source, rejects, file), processes):
                 stream.write(json.dumps({"key": product.key, "mentions": [m.to_dict() for m in mentions]}, ensure_ascii=False) + "\n")
                 counted, mentions_written = counted + 1, mentions_written + len(mentions)
                 if html and len(pictured) < PICTURED:

@@ -62,7 +62,7 @@ def test_colours_materials_and_sizes_are_read_without_spaces() -> None:
 
 def test_full_width_forms_are_quoted_as_written() -> None:
     found = read("Ｚｏｒｖｅｘ　Ｍｕｇ，　１２　ｏｚ，　Ｒｅｄ")
-    assert found["size"] == [("１２　ｏｚ", "340 g")]
+    assert found["size"] == [("１２　ｏｚ", "355 ml")]
     assert found["color"] == [("Ｒｅｄ", "red")]
 
 
