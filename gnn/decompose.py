@@ -103,7 +103,7 @@ def components_of(table: EmbeddingTable, side: SideName, item_row: int, words: s
     parts: Mapping[str, NDArray[np.float32]] = getattr(table, side)
     parameters: TowerSide = getattr(table, f"{side}_side")
     vectors = {name: parts[name][item_row].astype(np.float64) for name in COMPONENTS}
-    return _components(table.relations, parameters, float(parameters.norms[item_row]), vectors, table.edges, item_row, words)
+    return _components(table.relations, parameters, parameters.norms[[item_row]], vectors, table.edges, item_row, words)
 
 
 def components_of_new(
@@ -111,7 +111,7 @@ def components_of_new(
 ) -> Components:
     """Components of a product that `gnn.inductive` embedded; arguments as in `components_of`."""
     parts: Mapping[str, NDArray[np.float32]] = getattr(products, side)
-    norm = float(getattr(products, f"{side}_norms")[place])
+    norm = getattr(products, f"{side}_norms")[[place]]
     vectors = {name: parts[name][place].astype(np.float64) for name in COMPONENTS}
     return _components(table.relations, getattr(table, f"{side}_side"), norm, vectors, products.edges, place, words)
 
@@ -140,22 +140,21 @@ def history_pairs(
 def _components(
     relations: tuple[str, ...],
     side: TowerSide,
-    norm: float,
+    norm: NDArray[np.float32],
     vectors: dict[str, NDArray[np.float64]],
     edges: ItemEdges,
     row: int,
     words: sp.csr_array | None,
 ) -> Components:
-    names, found = [Component("text")], [vectors["text"]]
+    names, found, factor = [Component("text")], [vectors["text"]], side.across(norm)
     if words is not None and words.nnz:
-        named = words.data.astype(np.float64)[:, None] * side.word_vectors[words.indices].astype(np.float64) / norm
+        named = words.data.astype(np.float64)[:, None] * side.word_vectors[words.indices].astype(np.float64) / factor
         names += [Component("word", "", int(column)) for column in words.indices]
         found += list(named)
         found[0] = found[0] - named.sum(axis=0)
     entity_rows, places, weights = edges.of_item(row)
     if len(entity_rows):
-        scale = weights.astype(np.float64) * side.relation_weights[places] / norm
-        entities = scale[:, None] * side.entity_vectors[entity_rows].astype(np.float64)
+        entities = side.entity_terms(entity_rows, places, weights) / factor
         strongest = int(np.linalg.norm(entities, axis=1).argmax())
         entities[strongest] += vectors["entity"] - entities.sum(axis=0)
         names += [Component("entity", relations[p], int(e)) for p, e in zip(places, entity_rows, strict=True)]

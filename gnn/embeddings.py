@@ -5,14 +5,15 @@ A product j speaks with its source vector q_j and is spoken to with its target v
 
     ⟨q_j, v_i⟩ = Σ over pairs (a, b) of components ⟨source[a]_j, target[b]_i⟩      exactly.
 
-A person is the weighted sum of the q of the history.
+A person is the weighted sum of the q of the history. Several towers of one graph stand side by side (`joined`): their vectors are
+concatenated, and the norms of each are √towers as long, so that ⟨q_j, v_i⟩ is the mean of their cosines.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -29,6 +30,7 @@ COMPONENTS = ("text", "entity", "identity")
 _ARRAYS, _MANIFEST = "embeddings.safetensors", "embeddings.json"
 
 Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
 
 
@@ -40,8 +42,9 @@ class TowerSide:
         text_map: float32 [d_text, d], P of the dense text features.
         word_vectors: float32 [n_words, d], a vector per term of the word index; [0, d] without one.
         entity_vectors: float32 [n_entities, d], by entity row of the snapshot.
-        relation_weights: float32 [n_relations], in the order of `EmbeddingTable.relations`.
-        norms: float32 [n_items], length of the sum of the components; 1 where the sum is zero.
+        relation_weights: float32 [n_relations], in the order of `EmbeddingTable.relations`; [n_relations, towers] of several towers.
+        norms: float32 [n_items], length of the sum of the components; 1 where the sum is zero. Of several towers [n_items, towers],
+            each tower's length times √towers.
     """
 
     text_map: Float32
@@ -49,6 +52,29 @@ class TowerSide:
     entity_vectors: Float32
     relation_weights: Float32
     norms: Float32
+
+    @property
+    def towers(self) -> int:
+        """How many towers stand side by side."""
+        return 1 if self.norms.ndim == 1 else int(self.norms.shape[1])
+
+    def across(self, values: NDArray[np.floating]) -> Float64:
+        """Numbers of rows, one each or one for each tower, as factors of vectors (float64 [n, 1], or [n, d] of several towers)."""
+        if self.towers == 1:
+            return values.astype(np.float64).reshape(-1, 1)
+        return np.repeat(values.astype(np.float64), self.entity_vectors.shape[1] // self.towers, axis=1)
+
+    def norms_of(self, vectors: NDArray[np.floating]) -> Float32:
+        """Norms of sums of components (float [n, d]), in the form of `norms`."""
+        if self.towers == 1:
+            return lengths(vectors)
+        blocks = np.split(vectors, self.towers, axis=1)
+        return np.stack([lengths(block) for block in blocks], axis=1) * np.float32(np.sqrt(self.towers))
+
+    def entity_terms(self, entity_rows: Int32, relation_places: Int32, weights: Float32) -> Float64:
+        """Â_e w_r x_e of some edges, before any norm (float64 [m, d])."""
+        scale = self.across(self.relation_weights[relation_places]) * weights.astype(np.float64)[:, None]
+        return np.asarray(scale * self.entity_vectors[entity_rows].astype(np.float64))
 
     def arrays(self) -> dict[str, Float32]:
         """All arrays by name."""
@@ -143,6 +169,12 @@ class EmbeddingTable:
         """Length of a vector."""
         return int(self.source["text"].shape[1])
 
+    @property
+    def best_steps(self) -> tuple[int, ...]:
+        """Of each tower the step that was best on validation; 0 where there was none."""
+        towers = self.settings.get("towers")
+        return tuple(int(str(one.get("best_step", 0))) for one in (towers if isinstance(towers, list) else [self.settings]))
+
     @cached_property
     def digest(self) -> str:
         """Digest of everything that a score depends on."""
@@ -223,6 +255,47 @@ class EmbeddingTable:
             found.update({f"{side}_side.{name}": part for name, part in getattr(self, f"{side}_side").arrays().items()})
         found.update({f"edges.{name}": part for name, part in self.edges.arrays().items()})
         return found
+
+
+def lengths(vectors: NDArray[np.floating]) -> Float32:
+    """Length of each row (float32 [n]), 1 where it is zero."""
+    found = np.linalg.norm(vectors, axis=1).astype(np.float32)
+    return np.where(found < 1e-12, np.float32(1), found)
+
+
+def joined(tables: Sequence[EmbeddingTable]) -> EmbeddingTable:
+    """Several fits on one graph and its texts as one table: ⟨q_j, v_i⟩ is the mean of theirs. One alone stays as it is.
+
+    Raises:
+        StateError: no table, or tables of different graphs or texts.
+    """
+    if len({(table.snapshot_digest, table.text_digest, table.relations) for table in tables}) != 1:
+        raise StateError("Towers stand side by side only when they were fitted on one graph and its texts.")
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    root = np.float32(np.sqrt(len(tables)))
+
+    def beside(parts: Sequence[Float32]) -> Float32:
+        return np.concatenate(parts, axis=1)
+
+    def side(name: str) -> TowerSide:
+        sides = [getattr(table, f"{name}_side") for table in tables]
+        wide = {what: beside([getattr(one, what) for one in sides]) for what in ("text_map", "word_vectors", "entity_vectors")}
+        weights, norms = (np.stack([getattr(one, what) for one in sides], axis=1) for what in ("relation_weights", "norms"))
+        return TowerSide(**wide, relation_weights=weights, norms=norms * root)
+
+    def components(name: str) -> dict[str, Float32]:
+        return {part: beside([getattr(table, name)[part] / root for table in tables]) for part in COMPONENTS}
+
+    return replace(
+        first,
+        source=components("source"),
+        target=components("target"),
+        source_side=side("source"),
+        target_side=side("target"),
+        settings={**first.settings, "towers": [{k: v for k, v in t.settings.items() if k not in ("config", "seconds")} for t in tables]},
+    )
 
 
 def check_finite(arrays: Iterable[tuple[str, NDArray[np.generic]]]) -> None:

@@ -23,7 +23,7 @@ class NewProducts:
 
     Args:
         source, target: components by name, float32 [n, d] each, divided by the norm.
-        source_norms, target_norms: float32 [n].
+        source_norms, target_norms: float32 [n], or [n, towers].
         edges: product → entity edges with their weights, as in the table.
     """
 
@@ -104,9 +104,7 @@ def _side(side: TowerSide, features: TextFeatures, edges: ItemEdges) -> tuple[di
         text = text + features.words @ side.word_vectors.astype(np.float64)
     entity = np.zeros_like(text)
     item_rows = np.repeat(np.arange(len(features)), np.diff(edges.starts))
-    scale = edges.weights.astype(np.float64) * side.relation_weights[edges.relation_places]
-    np.add.at(entity, item_rows, scale[:, None] * side.entity_vectors[edges.entity_rows])
-    norms = np.linalg.norm(text + entity, axis=1).astype(np.float32)
-    norms[norms < 1e-12] = 1.0
+    np.add.at(entity, item_rows, side.entity_terms(edges.entity_rows, edges.relation_places, edges.weights))
+    norms = side.norms_of(text + entity)
     parts = {"text": text, "entity": entity, "identity": np.zeros_like(text)}
-    return {name: (part / norms[:, None].astype(np.float64)).astype(np.float32) for name, part in parts.items()}, norms
+    return {name: (part / side.across(norms)).astype(np.float32) for name, part in parts.items()}, norms

@@ -16,7 +16,7 @@ from torch import Tensor
 from gnn.batches import Batch, Batches
 from gnn.checkpoint import Best, Checkpoint
 from gnn.config import GnnConfig
-from gnn.embeddings import COMPONENTS, EmbeddingTable, ItemEdges, TowerSide, check_finite
+from gnn.embeddings import COMPONENTS, EmbeddingTable, ItemEdges, TowerSide, check_finite, lengths
 from gnn.encoder import TEXT_SCALE, Inputs, Side, Tower
 from gnn.features import TextFeatures
 from gnn.layers import Operator
@@ -173,8 +173,7 @@ def _components(side: Side, inputs: Inputs, known_rows: NDArray[np.int64]) -> tu
     text, entity = (part.detach().cpu().double().numpy() for part in side.components(inputs))
     identity = np.zeros_like(text)
     identity[known_rows] = _array(side.identity)
-    norms = np.linalg.norm(text + entity + identity, axis=1).astype(np.float32)
-    norms[norms < 1e-12] = 1.0
+    norms = lengths(text + entity + identity)
     parts = zip(COMPONENTS, (text, entity, identity), strict=True)
     return {name: (part / norms[:, None].astype(np.float64)).astype(np.float32) for name, part in parts}, norms
 

@@ -253,6 +253,7 @@ class FitSettings(Section):
         gnn_effort: optimiser steps of the GNN, as a multiple of what the number of people suggests.
         gnn_temperature: of its softmax.
         gnn_identity_dropout: how often a product goes without its identity.
+        gnn_towers: how many GNNs are fitted, each from a start of its own; a score is the mean of theirs.
         shrink: what is added to a product's number of buyers where people in common are counted.
         ridge: λ of EASE, in units of the mean diagonal of XᵀX; chosen on validation when not given.
     """
@@ -260,6 +261,7 @@ class FitSettings(Section):
     gnn_effort: float = Field(default=1.0, gt=0)
     gnn_temperature: float = Field(default=0.07, gt=0)
     gnn_identity_dropout: float = Field(default=0.5, ge=0, lt=1)
+    gnn_towers: int = Field(default=1, ge=1, le=16)
     shrink: float = Field(default=3.0, ge=0)
     ridge: float | None = Field(default=None, gt=0)
 

@@ -18,6 +18,7 @@ from kg.price_bands import ORIGIN as BANDS
 from kg.price_bands import band_evidence, lay_bands
 from kg.proposals import ProposingSource, proposed
 from kg.tables import (
+    BAND_SCHEMA,
     EVENT_ORDER,
     EVIDENCE_IDENTITY,
     EVIDENCE_SCHEMA,
@@ -80,16 +81,37 @@ def merge(old: GraphTables, incoming: Incoming, prune: bool = False, move_bands:
         for name, table in found.items():
             evidence.setdefault(name, []).append(table)
     joined = {name: _of_products(name, pa.concat_tables(tables), keys) for name, tables in evidence.items()}
-    joined[Rel.PART_OF] = _with_category_tree(joined, old.rest)
-    joined[Rel.KIND_OF] = _in_use(joined, old.rest)
-    joined[Rel.SAME_AS] = proposed(joined, old.rest, incoming.proposing)
-    bands = lay_bands(products, joined, old.bands, move_bands)
-    joined[Rel.IN_PRICE_BAND] = pa.concat_tables(
-        [joined.get(Rel.IN_PRICE_BAND, EVIDENCE_SCHEMA.empty_table()), band_evidence(products, joined, bands)]
-    )
+    joined, bands = with_derived(products, joined, old.bands, old.rest, incoming.proposing, move_bands)
     marked = {str(name): _marked(old.evidence.get(name), distinct_evidence(table), run) for name, table in joined.items()}
     events, timed = _events(old, incoming, keys, prune)
     return GraphTables(products, marked, events, timed, bands, old.rest)
+
+
+def with_derived(
+    products: pa.Table,
+    evidence: Mapping[str, pa.Table],
+    bands: pa.Table | None = None,
+    rest: Rest | None = None,
+    proposing: ProposingSource | None = None,
+    move_bands: bool = False,
+) -> tuple[dict[str, pa.Table], pa.Table]:
+    """Evidence with what follows from it (category tree, the vocabulary's tree in use, proposals, price bands), and all bands.
+
+    Args:
+        products: `PRODUCT_SCHEMA`.
+        evidence: by relation, as it was read.
+        bands: that exist; `rest`: what is not in these tables; `proposing`, `move_bands`: as in `merge`.
+    """
+    held = Rest() if rest is None else rest
+    joined = dict(evidence)
+    joined[Rel.PART_OF] = _with_category_tree(joined, held)
+    joined[Rel.KIND_OF] = _in_use(joined, held)
+    joined[Rel.SAME_AS] = proposed(joined, held, proposing)
+    laid = lay_bands(products, joined, BAND_SCHEMA.empty_table() if bands is None else bands, move_bands)
+    joined[Rel.IN_PRICE_BAND] = pa.concat_tables(
+        [joined.get(Rel.IN_PRICE_BAND, EVIDENCE_SCHEMA.empty_table()), band_evidence(products, joined, laid)]
+    )
+    return joined, laid
 
 
 def merged_products(old: pa.Table, new: pa.Table | None, prune: bool) -> pa.Table:

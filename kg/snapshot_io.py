@@ -22,6 +22,7 @@ from kg.ontology import PROPOSED, Family, relation
 from kg.ordering import ranks
 from kg.snapshot import Edges, GraphSnapshot
 from kg.tables import (
+    BAND_SCHEMA,
     ENTITY_SCHEMA,
     GraphTables,
     content_digest,
@@ -44,6 +45,7 @@ def build_snapshot(
     digest: str = "",
     timed: bool | None = None,
     unknown: Literal["refuse", "drop"] = "refuse",
+    derived: bool = False,
 ) -> GraphSnapshot:
     """A snapshot straight from values, without a workspace.
 
@@ -56,6 +58,7 @@ def build_snapshot(
         timed: whether times are moments and not only an order; by default what `kg.event_files.read_events` noted in the
             table's metadata, else whether any time is there.
         unknown: what to do with a fact or event of a product that is not in `products`.
+        derived: draw the tree of category paths and lay price bands too, as an ingest does.
 
     Raises:
         InputError: two products share a key, or something names an unknown product and `unknown` is "refuse".
@@ -71,14 +74,18 @@ def build_snapshot(
 
         noted = TIMED in (events.schema.metadata or {})
         timed = is_timed(events) if noted else events.column("time").null_count < events.num_rows
-    evidence = {
-        name: distinct_evidence(_of_known(found, "source_key", keys, f"{name} fact", unknown))
-        if relation(name).family is not Family.TREE
-        else distinct_evidence(found)
+    stated = {
+        name: _of_known(found, "source_key", keys, f"{name} fact", unknown) if relation(name).family is not Family.TREE else found
         for name, found in evidence_tables(facts, "catalogue").items()
     }
+    bands = BAND_SCHEMA.empty_table()
+    if derived:
+        from kg.merge import with_derived
+
+        stated, bands = with_derived(table, stated)
+    evidence = {name: distinct_evidence(found) for name, found in stated.items()}
     log = events_table(_of_known(events, "item", keys, "event", unknown))
-    tables = GraphTables(table, evidence, log, timed)
+    tables = GraphTables(table, evidence, log, timed, bands)
     if not digest:
         parts = {name: content_digest(found) for name, found in tables.evidence.items()}
         digest = digest_json({"products": content_digest(table), "evidence": parts, "events": content_digest(log), "timed": timed})

@@ -275,15 +275,14 @@ def _spliced(table: EmbeddingTable, item_row: int, *own: NDArray[Any]) -> Any:
 
 def _row_again(parts: Mapping[str, NDArray[np.float32]], side: TowerSide, item_row: int, own: Own) -> tuple[Any, TowerSide]:
     entity_rows, relation_places, amounts = own
-    norm = float(side.norms[item_row])
+    norm = side.across(side.norms[[item_row]])[0]
     raw = {name: part[item_row].astype(np.float64) * norm for name, part in parts.items()}
-    scale = amounts.astype(np.float64) * side.relation_weights[relation_places]
-    raw["entity"] = (scale[:, None] * side.entity_vectors[entity_rows]).sum(axis=0)
-    length = float(np.linalg.norm(np.sum(list(raw.values()), axis=0))) or 1.0
+    raw["entity"] = side.entity_terms(entity_rows, relation_places, amounts).sum(axis=0)
+    length = side.norms_of(np.sum(list(raw.values()), axis=0)[None, :])
     changed = {}
     for name, part in parts.items():
         changed[name] = np.array(part)
-        changed[name][item_row] = raw[name] / length
+        changed[name][item_row] = raw[name] / side.across(length)[0]
     norms = np.array(side.norms)
-    norms[item_row] = length
+    norms[item_row] = length[0]
     return changed, replace(side, norms=norms)

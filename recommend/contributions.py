@@ -170,15 +170,15 @@ def _facts(
                 for entity, value in zip(*(column.tolist() for column in entries(view.factor, row)), strict=True):
                     there.setdefault((view.relation, row, entity), [0.0, 0.0])[0] = amount * weights[name] * float(value)
         elif isinstance(view, GnnView):
-            for known, entity, value in _scales(view, "target", item_row):
-                table = view.table
-                both = float(
-                    table.source_side.entity_vectors[entity].astype(float) @ table.target_side.entity_vectors[entity].astype(float)
-                )
-                here.setdefault((known, entity), [0.0, 0.0])[1] = value * both
+            spoken_to = view.entity_terms("target", item_row)
+            length = {key: float(np.linalg.norm(term)) for key, term in spoken_to.items()}
+            for key, value in length.items():
+                here.setdefault(key, [0.0, 0.0])[1] = value
             for row, amount in amounts.items():
-                for known, entity, value in _scales(view, "source", row):
-                    there.setdefault((known, row, entity), [0.0, 0.0])[1] = amount * weights[name] * value
+                for (known, entity), term in view.entity_terms("source", row).items():
+                    if length.get((known, entity)):
+                        along = float(term @ spoken_to[known, entity]) / length[known, entity]
+                        there.setdefault((known, row, entity), [0.0, 0.0])[1] = amount * weights[name] * along
     keys, entity_key = graph.items.key, graph.entities.key
     own = [{"relation": name, "key": entity_key(entity), "stated": s, "learnt": g} for (name, entity), (s, g) in here.items() if s or g]
     had = [
@@ -187,17 +187,6 @@ def _facts(
         if any(mine * theirs for mine, theirs in zip((s, g), here.get((name, entity), (0.0, 0.0)), strict=True))
     ]
     return own, had
-
-
-def _scales(view: GnnView, side: str, item_row: int) -> list[tuple[str, int, float]]:
-    """Relation, entity row and scale of each entity of a product in the GNN."""
-    one = view.table.source_side if side == "source" else view.table.target_side
-    entities, places, weights = view.table.edges.of_item(item_row)
-    norm = float(one.norms[item_row])
-    return [
-        (view.table.relations[place], entity, weight * float(one.relation_weights[place]) / norm)
-        for entity, place, weight in zip(entities.tolist(), places.tolist(), weights.tolist(), strict=True)
-    ]
 
 
 def _bridges(

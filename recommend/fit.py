@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from kg.seeds import derive
 from kg.snapshot import GraphSnapshot
 from recommend.choose import Part, choose, ridge_of
 from recommend.scorer import Scorer, TextVectors
@@ -56,7 +57,7 @@ def fit(training: Training) -> Fitted:
     views = (
         parts[0].views
         if training.valid
-        else _views(training, snapshot, texts, _gnn(training, snapshot, texts, (), "gnn", _best_step(parts)))
+        else _views(training, snapshot, texts, _gnn(training, snapshot, texts, (), "gnn", _best_steps(parts)))
     )
     with training.progress.stage("choosing weights"):
         weights, report = choose(parts, snapshot, training)
@@ -120,31 +121,35 @@ def read_texts(training: Training, for_gnn: bool) -> Texts:
 
 
 def _gnn(
-    training: Training, snapshot: GraphSnapshot, texts: Texts, valid: Sequence[Task], name: str, stop_at: int = 0
+    training: Training, snapshot: GraphSnapshot, texts: Texts, valid: Sequence[Task], name: str, stop_at: Sequence[int] = ()
 ) -> EmbeddingTable | None:
+    """The towers side by side; `stop_at`: of each, the step to stop at."""
     if texts.features is None:
         return None
     from gnn.config import GnnConfig
+    from gnn.embeddings import joined
     from gnn.train import fit as fit_gnn
 
     held = held_out(snapshot, valid)
     checkpoint = None if training.cache is None else training.cache / name
     chosen = training.config.settings
     people = int((np.diff(snapshot.interactions.indptr) >= 2).sum())
-    config = GnnConfig(
-        seed=training.config.seed,
-        stop_at=stop_at,
-        steps=max(1, round(GnnConfig().planned_steps(people) * chosen.gnn_effort)),
-        temperature=chosen.gnn_temperature,
-        identity_dropout=chosen.gnn_identity_dropout,
-    )
-    return fit_gnn(snapshot, texts.features, config, training.progress, held, checkpoint)
+    tables = []
+    for tower in range(chosen.gnn_towers):
+        config = GnnConfig(
+            seed=training.config.seed if tower == 0 else derive(training.config.seed, f"tower {tower}"),
+            stop_at=stop_at[tower] if tower < len(stop_at) else 0,
+            steps=max(1, round(GnnConfig().planned_steps(people) * chosen.gnn_effort)),
+            temperature=chosen.gnn_temperature,
+            identity_dropout=chosen.gnn_identity_dropout,
+        )
+        tables.append(fit_gnn(snapshot, texts.features, config, training.progress, held, checkpoint))
+    return joined(tables)
 
 
-def _best_step(parts: Sequence[Part]) -> int:
-    """The step at which the slices' GNN was best: the whole graph's has nothing held out and stops there too; 0 without one."""
-    tables = [view.table for part in parts[:1] for view in part.views if isinstance(view, GnnView)]
-    return sum(int(str(table.settings.get("best_step", 0))) for table in tables)
+def _best_steps(parts: Sequence[Part]) -> list[int]:
+    """The step at which each tower of the slices was best: the whole graph's have nothing held out and stop there too."""
+    return [step for part in parts[:1] for view in part.views if isinstance(view, GnnView) for step in view.table.best_steps]
 
 
 def fit_gnn_view(training: Training) -> GnnView:

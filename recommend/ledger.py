@@ -220,14 +220,17 @@ def _gnn(view: GnnView, rows: Rows, items: Rows) -> Iterator[Run]:
     for side, ours in ((table.source_side, rows), (table.target_side, items)):
         where, lengths = places(edges.starts, ours)
         owner, entity, relation = np.repeat(np.arange(len(ours)), lengths), edges.entity_rows[where], edges.relation_places[where]
-        scale = edges.weights[where].astype(np.float64) * side.relation_weights[relation] / np.repeat(side.norms[ours], lengths)
-        ends.append((owner, relation.astype(np.int64) * size + entity, scale))
+        norms = side.norms[np.repeat(ours, lengths)]
+        # One factor an edge, or one for each tower: what Â w_r / norm comes to.
+        scale = (edges.weights[where].astype(np.float64) * (side.relation_weights[relation] / norms.astype(np.float64)).T).T
+        ends.append((owner, relation.astype(np.int64) * size + entity, scale.reshape(len(where), side.towers)))
     (start, code, scale), (slot, own, other) = ends
     left, right = _joined(code, own)
     entity, relation = code[left] % size, code[left] // size
-    vectors = (table.source_side.entity_vectors, table.target_side.entity_vectors)
-    both = np.einsum("ij,ij->i", *(side[entity].astype(np.float64) for side in vectors))
-    value = scale[left] * other[right] * both
+    towers = table.source_side.towers
+    vectors = (side.entity_vectors[entity].astype(np.float64) for side in (table.source_side, table.target_side))
+    both = np.einsum("itd,itd->it", *(one.reshape(len(entity), towers, table.dim // towers) for one in vectors))
+    value = (scale[left] * other[right] * both).sum(axis=1)
     for place in np.unique(relation).tolist():
         of, known = relation == place, table.relations[place]
         yield _shared(path_view(view, known), known, start[left][of], slot[right][of], entity[of], value[of])

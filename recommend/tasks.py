@@ -106,7 +106,7 @@ def load_benchmark(protocol: Protocol, progress: Progress = SILENT) -> Benchmark
     from kg.snapshot_io import build_snapshot
 
     with progress.stage("graph"):
-        snapshot = build_snapshot(products, facts, train)
+        snapshot = build_snapshot(products, facts, train, derived=True)
     by_key = {product.key: product for product in products}
     texts = [product_text(by_key[key], protocol.text) for key in snapshot.items]
     maker = _TaskMaker(snapshot, reader, later)
@@ -117,12 +117,13 @@ def load_benchmark(protocol: Protocol, progress: Progress = SILENT) -> Benchmark
 
 
 def _catalogue(protocol: Protocol, progress: Progress) -> tuple[list[Product], list[Fact]]:
-    from extraction import FactExtractor, build_extractor
+    from extraction import FactExtractor, build_extractor, parse_price
     from kg.catalogue import read_catalogue
     from kg.triples import read_triples
 
     rejects = _Untitled(protocol)
-    products = [*read_catalogue(protocol.catalogue.files, protocol.catalogue, rejects, progress), *rejects.products]
+    read = read_catalogue(protocol.catalogue.files, protocol.catalogue, rejects, progress, price_parser=parse_price)
+    products = [*read, *rejects.products]
     facts: list[Fact] = []
     source = FactExtractor(build_extractor(protocol.extractor, products))
     with progress.stage("facts", len(products)) as advance:

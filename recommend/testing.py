@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gnn.embeddings import COMPONENTS, EmbeddingTable, ItemEdges, TowerSide
+from gnn.embeddings import COMPONENTS, EmbeddingTable, ItemEdges, TowerSide, joined
 from kg.config import TrainConfig
 from kg.events import EventLog
 from kg.ontology import Rel
@@ -53,8 +53,14 @@ def planted_material(n_items: int = 100, n_new: int = 20, n_users: int = 60, see
     return snapshot_of(titles, facts, events), materials
 
 
-def random_table(snapshot: GraphSnapshot, words: CatalogueWords, random: np.random.Generator, dim: int = 5) -> EmbeddingTable:
+def random_table(
+    snapshot: GraphSnapshot, words: CatalogueWords, random: np.random.Generator, dim: int = 5, towers: int = 1
+) -> EmbeddingTable:
     """An embedding table of random parameters that holds to every identity of a fitted one, made without torch."""
+    return joined([_random_tower(snapshot, words, random, dim) for _ in range(towers)])
+
+
+def _random_tower(snapshot: GraphSnapshot, words: CatalogueWords, random: np.random.Generator, dim: int) -> EmbeddingTable:
     relations = tuple(snapshot.facts())
     idf = np.zeros((len(relations), snapshot.n_entities), np.float32)
     parts = []

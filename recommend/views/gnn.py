@@ -174,20 +174,23 @@ class GnnView(LatentView):
     def entity_terms(self, side: str, item_row: int) -> dict[tuple[str, int], Values]:
         """Each entity's share of a product's entity component (float64 [d]), by relation and entity row."""
         one = self.table.source_side if side == "source" else self.table.target_side
-        return self._terms(side, float(one.norms[item_row]), *self.table.edges.of_item(item_row))
+        return self._terms(side, one.norms[[item_row]], *self.table.edges.of_item(item_row))
 
     def _terms(
-        self, side: str, norm: float, entities: NDArray[np.int32], relations: NDArray[np.int32], weights: NDArray[np.float32]
+        self,
+        side: str,
+        norm: NDArray[np.float32],
+        entities: NDArray[np.int32],
+        relations: NDArray[np.int32],
+        weights: NDArray[np.float32],
     ) -> dict[tuple[str, int], Values]:
         one = self.table.source_side if side == "source" else self.table.target_side
-        return {
-            (self.table.relations[r], int(e)): float(w) * float(one.relation_weights[r]) / norm * one.entity_vectors[e].astype(np.float64)
-            for e, r, w in zip(entities, relations, weights, strict=True)
-        }
+        terms = one.entity_terms(entities, relations, weights) / one.across(norm)
+        return {(self.table.relations[r], int(e)): term for e, r, term in zip(entities, relations, terms, strict=True)}
 
     def new_entity_terms(self, side: str, products: NewProducts) -> dict[tuple[str, int], Values]:
         """The same of the first of some products that `gnn.inductive` embedded."""
-        norm = float((products.source_norms if side == "source" else products.target_norms)[0])
+        norm = (products.source_norms if side == "source" else products.target_norms)[[0]]
         return self._terms(side, norm, *products.edges.of_item(0))
 
     def spoken_to(self, source: Values) -> Values:

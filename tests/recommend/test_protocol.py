@@ -192,3 +192,32 @@ def test_a_cut_needs_times(folder):
 @pytest.mark.parametrize("name", ["open-ecommerce", "beauty-item-cold", "beauty-user-cold"])
 def test_shipped_protocols_are_whole(name):
     Protocol.load(Path(__file__).parents[2] / "benchmarks" / "protocols" / f"{name}.toml")
+
+
+def test_the_graph_is_that_of_an_ingest_price_bands_among_it(tmp_path):
+    from extraction import FactExtractor, build_extractor, parse_price
+    from kg.config import CatalogueSource, EventsSource
+    from kg.ingest import ingest
+    from kg.workspace import Workspace
+
+    rows = [f"p{n:02},hat {n},acme,Shop > {'Hats' if n < 24 else 'Caps'},{n + 1}.50" for n in range(30)]
+    (tmp_path / "items.csv").write_text("\n".join(["item,title,brand,category,price", *rows]) + "\n")
+    (tmp_path / "train.csv").write_text("user,item,pos\nu,p00,0\nv,p29,0\n")
+    (tmp_path / "test.csv").write_text("user,item,pos\nu,p01,1\n")
+    columns = {"item": "item", "title": "title", "brand": "brand", "category": "category", "price": "price"}
+    toml = "{ " + ", ".join(f'{role} = "{name}"' for role, name in columns.items()) + " }"
+    benchmark = load(tmp_path, HEAD.replace('{ item = "item", title = "title", brand = "brand" }', toml) + TEST)
+
+    workspace = Workspace(tmp_path / "shop")
+    workspace.open(create=True)
+    catalogue = CatalogueSource(path=str(tmp_path / "items.csv"), columns=columns)
+    events = EventsSource(path=str(tmp_path / "train.csv"), columns={"user": "user", "item": "item", "order": "pos"})
+    source = FactExtractor(build_extractor("columns", []))
+    ingest(workspace, catalogue=catalogue, events=events, fact_source=source, price_parser=parse_price)
+    graph, ours = workspace.snapshot(), benchmark.snapshot
+    assert set(ours.edges) == set(graph.edges) and {"IN_PRICE_BAND", "PART_OF"} <= set(ours.edges)
+    assert ours.entities.keys.equals(graph.entities.keys)
+    for name, edges in graph.edges.items():
+        assert ours.edges[name].source_rows.tolist() == edges.source_rows.tolist()
+        assert ours.edges[name].target_rows.tolist() == edges.target_rows.tolist()
+    assert len(ours.edges["IN_PRICE_BAND"]) == 30 and len(set(ours.edges["IN_PRICE_BAND"].target_rows[:24].tolist())) == 5

@@ -48,7 +48,7 @@ def scorer_of(snapshot, seed):
     words = CatalogueWords.fit(snapshot_texts(snapshot))
     vectors = random.normal(size=(snapshot.n_items, 3)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    views = build_views(snapshot, Likeness.build(words, vectors), random_table(snapshot, words, random))
+    views = build_views(snapshot, Likeness.build(words, vectors), random_table(snapshot, words, random, towers=1 + seed % 2))
     names = [view.name for view in views]
 
     def weights():

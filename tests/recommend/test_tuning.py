@@ -167,7 +167,7 @@ def test_the_settings_reach_the_fit():
     from recommend.training import Training
 
     snapshot, _ = planted_material()
-    chosen = FitSettings(gnn_effort=0.5, gnn_temperature=0.1, gnn_identity_dropout=0.3, shrink=9.0, ridge=60.0)
+    chosen = FitSettings(gnn_effort=0.5, gnn_temperature=0.1, gnn_identity_dropout=0.3, gnn_towers=2, shrink=9.0, ridge=60.0)
     made = {}
     for settings in (FitSettings(), chosen):
         config = TrainConfig(text_encoder=("words",), settings=settings)
@@ -176,5 +176,6 @@ def test_the_settings_reach_the_fit():
     before, after = (one.table.settings["config"] for one in (plain, tuned))
     assert after["steps"] == round(before["steps"] / 2)
     assert (after["temperature"], after["identity_dropout"]) == (0.1, 0.3)
+    assert (plain.table.dim, tuned.table.dim) == (128, 256) and len(tuned.table.best_steps) == 2
     for view in ("co_bought", "ease"):
         assert (plain.scorer.views[view].matrix != tuned.scorer.views[view].matrix).nnz
