@@ -77,7 +77,7 @@ def cost(workspace: str, people: int, times: int = 3) -> dict[str, float]:
             whole.append(time.process_time() - started)
             started = time.process_time()
             asked = question(request, shop.scorer)
-            shop.best(asked.scored, limits, asked.owned, request)
+            shop.best(asked.scored, limits, asked.owned, request, history=asked.history)
             ranked.append(time.process_time() - started)
         each.append((min(whole) - min(ranked)) * 1000 / request.k)
     return {"median": round(statistics.median(each), 3), "p95": round(float(np.quantile(each, 0.95)), 3), "people": len(each)}

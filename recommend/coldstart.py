@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from kg.events import NO_TIME, EventLog
 from kg.ontology import EVENT_RELATIONS, Label, Rel, relation_name
 from kg.snapshot import GraphSnapshot
 from recommend.explain import Asker
+from recommend.history import History
 from recommend.path import Edge, Node
 from recommend.profile import Branch, Profile
 from recommend.query import query
@@ -35,7 +37,7 @@ class Question:
         owned: int32, item rows that must not come back.
         fallback: why it is not answered the usual way, or None.
         only_matches: whether a product that scores nothing is no answer at all.
-        profile: the history that the scores are sums over; None where they are none.
+        history: what the scores are sums over; None where they are none.
     """
 
     branch: Branch
@@ -44,7 +46,7 @@ class Question:
     owned: NDArray[np.int32] = field(default_factory=lambda: _NONE)
     fallback: str | None = None
     only_matches: bool = False
-    profile: Profile | None = None
+    history: History | None = None
 
 
 def question(request: Request, scorer: Scorer) -> Question:
@@ -62,12 +64,12 @@ def question(request: Request, scorer: Scorer) -> Question:
         row = graph.items.row(request.item_key)
         profile = scorer.similar(row)
         asker = Asker("item", None, asked_row=row)
-        return Question(Branch.SIMILAR, _scored(scorer, profile), asker, np.array([row], np.int32), profile=profile)
+        return Question(Branch.SIMILAR, _scored(scorer, profile), asker, np.array([row], np.int32), history=History(profile))
     return _text(scorer, request.text or "")
 
 
 def _scored(scorer: Scorer, profile: Profile) -> Scored:
-    return Scored(scorer.score(profile), lambda row: scorer.parts(profile, row))
+    return Scored(lambda: scorer.score(profile), lambda row: scorer.parts(profile, row))
 
 
 def _person(scorer: Scorer, user_row: int, request: Request) -> Question:
@@ -76,7 +78,7 @@ def _person(scorer: Scorer, user_row: int, request: Request) -> Question:
     profile = scorer.user_profile(user_row)
     if not len(profile.item_rows):
         return _popular(scorer, asker, f"Nothing is known of {request.user_key} yet, so these are the products that most people buy.")
-    return Question(profile.branch, _scored(scorer, profile), asker, not_again(events, request.repeat), profile=profile)
+    return Question(profile.branch, _scored(scorer, profile), asker, not_again(events, request.repeat), history=History(profile))
 
 
 def _session(scorer: Scorer, item_rows: list[int], repeat: Repeat) -> Question:
@@ -85,7 +87,7 @@ def _session(scorer: Scorer, item_rows: list[int], repeat: Repeat) -> Question:
         return _popular(scorer, asker, "The history is empty, so these are the products that most people buy.")
     owned = _NONE if repeat is Repeat.YES else np.array(item_rows, np.int32)
     profile = scorer.session_profile(item_rows)
-    return Question(Branch.SESSION, _scored(scorer, profile), asker, owned, profile=profile)
+    return Question(Branch.SESSION, _scored(scorer, profile), asker, owned, history=History(profile))
 
 
 def _text(scorer: Scorer, text: str) -> Question:
@@ -123,22 +125,52 @@ def event_relation(kind: str) -> str:
     return EVENT_RELATIONS.get(kind) or relation_name(kind)
 
 
-def event_edges(events: EventLog) -> Mapping[int, Edge]:
-    """Item row → the edge from one person to it: the weightiest kind of event, how often, and when last."""
-    order = {str(name): place for place, name in enumerate((Rel.BOUGHT, Rel.RATED, Rel.CARTED, Rel.VIEWED))}
-    names = [event_relation(kind) for kind in events.kind_names]
-    # Worst kind first, so that the best overwrites it; a kind that only this shop knows counts like a purchase.
-    made: dict[int, Edge] = {}
-    for place in sorted(range(len(names)), key=lambda p: -order.get(names[p], 0)):
-        of_kind = events.take(events.kinds == place)
-        rows, counts = np.unique(of_kind.item_rows, return_counts=True)
+class EventEdges(Mapping[int, Edge]):
+    """Item row → the edge from one person to it: the weightiest kind of event, how often, and when last. An edge is made when asked for.
+
+    Args:
+        events: of one person.
+    """
+
+    def __init__(self, events: EventLog) -> None:
+        order = {str(name): place for place, name in enumerate((Rel.BOUGHT, Rel.RATED, Rel.CARTED, Rel.VIEWED))}
+        names = [event_relation(kind) for kind in events.kind_names]
+        # A kind that only this shop knows counts like a purchase; of two such the later one in the log's list.
+        weight = np.array([(order.get(name, 0) + 1) * len(names) - 1 - place for place, name in enumerate(names)], np.int64)
+        self._names, self._timed = names, events.timed
+        rows, places = np.unique(events.item_rows, return_inverse=True)
+        best = np.full(len(rows), len(order) * len(names))
+        np.minimum.at(best, places, weight[events.kinds])
+        told = weight[events.kinds] == best[places]
+        count = np.bincount(places[told], minlength=len(rows))
         last = np.full(len(rows), NO_TIME, np.int64)
-        np.maximum.at(last, np.searchsorted(rows, of_kind.item_rows), of_kind.times)
-        for row, count, time in zip(rows.tolist(), counts.tolist(), last.tolist(), strict=True):
-            made[row] = Edge(names[place], "out", count=count, last=_date(time) if events.timed else None)
-    return made
+        np.maximum.at(last, places[told], events.times[told])
+        columns = (-1 - best % max(len(names), 1), count, last)
+        self._found = dict(zip(rows.tolist(), zip(*(column.tolist() for column in columns), strict=True), strict=True))
+        self._made: dict[int, Edge] = {}
+
+    def __getitem__(self, row: int) -> Edge:
+        if row not in self._made:
+            kind, count, last = self._found[row]
+            self._made[row] = Edge(self._names[kind], "out", count=count, last=_date(last) if self._timed else None)
+        return self._made[row]
+
+    def __contains__(self, row: object) -> bool:
+        return row in self._found
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
 
+def event_edges(events: EventLog) -> Mapping[int, Edge]:
+    """The edges from one person to what they did something with."""
+    return EventEdges(events)
+
+
+@lru_cache(4096)
 def _date(time: int) -> str | None:
     return None if time == NO_TIME else datetime.fromtimestamp(time, UTC).date().isoformat()
 

@@ -17,6 +17,7 @@ from kg.errors import UsageError
 from kg.ontology import Family, Rel, relation
 from recommend.arrays import entries, entry
 from recommend.coldstart import event_relation
+from recommend.history import History
 from recommend.ledger import Ledger
 from recommend.profile import Profile
 from recommend.scorer import Scorer
@@ -126,7 +127,7 @@ def parameters(scorer: Scorer, profile: Profile, user_row: int, item_row: int) -
         there = isinstance(bought, CoBoughtView) and entry(bought.matrix, row, item_row) != 0
         both, over = (amount * weights.of(name, seen) for name in ("co_bought", "co_bought_similar"))
         history.append({"key": keys(row), "both": both if there else 0.0, "bridge": over, "met": [keys(k) for k in met.get(row, ())]})
-    ledger = Ledger(scorer, profile, np.array([item_row], np.int32))
+    ledger = Ledger(scorer, History(profile), np.array([item_row], np.int32))
     found: dict[tuple[str, int], float] = {}
     links: list[dict[str, Any]] = []
     for run in ledger.runs:

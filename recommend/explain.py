@@ -121,7 +121,8 @@ class Explainer:
         wording = Wording(lang, asker.voice, self.brand_of, self.has(asker))
         groups = self.shown(parts, asker, limit)
         if not all_paths:
-            return self._explanation(groups, [path.contribution for path in parts.paths], _rest_of(parts), asker, wording, people)
+            total = math.fsum([path.contribution for path in parts.paths])
+            return self._explanation(groups, total, _rest_of(parts), asker, wording, people)
         each = sorted(map(single, parts.paths), key=lambda group: -group.contribution)
         paths = tuple(self._worded(self._path(group, asker), wording) for group in each)
         # The reason speaks of the same paths, whether all are listed or not.
@@ -143,15 +144,13 @@ class Explainer:
         wording = Wording(lang, asker.voice, self.brand_of, self.has(asker))
         columns = Columns.of_ledger(ledger)
         found = merged(columns, len(ledger.item_rows), self._believed(columns), _detours(columns, asker))
-        order = np.argsort(columns.slot, kind="stable")
-        borders = np.searchsorted(columns.slot[order], np.arange(len(ledger.item_rows) + 1)).tolist()
-        values = columns.value[order].tolist()
+        totals = np.bincount(columns.slot, columns.value, len(ledger.item_rows)).tolist()
         made = []
         for slot, row in enumerate(ledger.item_rows.tolist()):
             rest = Rest(0.0, 0.0, float(ledger.own[slot]), float(ledger.latent[slot]), float(ledger.baseline[slot]))
             count = None if people is None else partial(people, row)
             groups = [one.group() for one in _choose(found[slot], limit)]
-            made.append(self._explanation(groups, values[borders[slot] : borders[slot + 1]], rest, asker, wording, count))
+            made.append(self._explanation(groups, totals[slot], rest, asker, wording, count))
         return made
 
     def shown(self, parts: Parts, asker: Asker, limit: int = 3) -> list[Group]:
@@ -161,11 +160,12 @@ class Explainer:
         return [one.group() for one in _choose(found, limit)]
 
     def _explanation(
-        self, groups: Sequence[Group], values: Sequence[float], rest: Rest, asker: Asker, wording: Wording, people: People | None
+        self, groups: Sequence[Group], total: float, rest: Rest, asker: Asker, wording: Wording, people: People | None
     ) -> Explanation:
-        paths = tuple(self._worded(self._path(group, asker), wording) for group in groups)
-        score = math.fsum((*values, rest.text, rest.popularity, rest.latent, rest.baseline))
-        rest = replace(rest, other_paths=math.fsum((*values, *(-group.contribution for group in groups))))
+        """The explanation by some groups of a score whose paths add `total`."""
+        paths = tuple([self._worded(self._path(group, asker), wording) for group in groups])
+        score = math.fsum((total, rest.text, rest.popularity, rest.latent, rest.baseline))
+        rest = replace(rest, other_paths=math.fsum((total, *(-group.contribution for group in groups))))
         return Explanation(score, paths, rest, wording.reason(paths, rest, score, people))
 
     def has(self, asker: Asker) -> Callable[[str], bool]:
@@ -217,30 +217,31 @@ class Explainer:
         return frozenset([*zip(edges.source_rows[low].tolist(), edges.target_rows[low].tolist(), strict=True), *new])
 
     def _path(self, group: Group, asker: Asker) -> Path:
+        lead, product = group.lead, self._product
+        start = asker.asked_row if lead.history_row is None else lead.history_row
         nodes, edges = [], []
-        first = group.lead.history_row if group.lead.history_row is not None else asker.asked_row
         if asker.start is not None:
             nodes.append(asker.start)
-        if first is not None:
+        if start is not None:
             if asker.start is not None:
-                edges.append(asker.events.get(first) or Edge(Rel.BOUGHT, "out"))
-            nodes.append(self._product(first))
-        at = first
-        for place, hop in enumerate(group.lead.hops):
+                edges.append(asker.events.get(start) or Edge(Rel.BOUGHT, "out"))
+            nodes.append(product(start))
+        at = start
+        for place, hop in enumerate(lead.hops):
             words = self._readable(group.words(place), at, hop, asker) if hop.edge in _WORDED else ()
             edges.append(self._edge(at, hop, words))
-            nodes.append(self._product(hop.row) if hop.kind == "item" else self._entity(hop.row))
+            nodes.append(product(hop.row) if hop.kind == "item" else self._entity(hop.row))
             at = hop.row
-        also = [self._also(member, asker) for member in group.members[1:]]
-        lead = group.lead
-        return Path(group.contribution, lead.view, str(lead.relation), tuple(nodes), tuple(edges), tuple(also), told=len(group.told) - 1)
+        also = tuple([self._also(member, asker) for member in group.members[1:]])
+        return Path(group.contribution, lead.view, str(lead.relation), tuple(nodes), tuple(edges), also, told=len(group.told) - 1)
 
     def _also(self, member: Member, asker: Asker) -> Also:
-        start = member.start if member.start is not None else asker.asked_row
-        between = tuple(self._product(row) for row in member.between)
-        node = self._product(start) if start is not None else asker.start
+        start = asker.asked_row if member.start is None else member.start
+        node = asker.start if start is None else self._product(start)
         assert node is not None  # a path starts at a product or at the words that were asked
-        return Also(node, member.contribution, between)
+        if member.met < 0:
+            return Also(node, member.contribution)
+        return Also(node, member.contribution, tuple([self._product(row) for row in member.between]))
 
     def _readable(self, words: tuple[str, ...], from_row: int | None, hop: Hop, asker: Asker) -> tuple[str, ...]:
         """Words that tell a reader something.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, reduce
 from pathlib import Path
 
@@ -58,7 +58,9 @@ class ProductFilter:
 
     def twins(self, rows: NDArray[np.int32]) -> Mask:
         """bool [n_items], products with the title of one of these (int32) item rows, those among them."""
-        return np.asarray(np.isin(self.title_groups, self.title_groups[rows]), bool)
+        which = np.zeros(len(self.title_groups), bool)
+        which[self.title_groups[rows]] = True
+        return which[self.title_groups]
 
     @cached_property
     def brands(self) -> NDArray[np.int32]:
@@ -148,12 +150,11 @@ class ProductFilter:
                 return grown
             matching = grown
 
-    def take(self, scores: NDArray[np.float64], allowed: Mask, k: int, max_per_brand: int | None = None) -> list[int]:
-        """Item rows of the k best that may stand together, best first; ties go to the smaller key.
+    def take(self, rows: Iterable[int], k: int, max_per_brand: int | None = None) -> list[int]:
+        """The first k item rows that may stand together.
 
         Args:
-            scores: float64 [n_items].
-            allowed: bool [n_items].
+            rows: item rows, best first.
             k: how many.
             max_per_brand: at most so many of one brand; None for no limit.
         """
@@ -161,7 +162,7 @@ class ProductFilter:
         seen: set[int] = set()
         of_brand: dict[int, int] = {}
         taken: list[int] = []
-        for row in best_first(scores, allowed, k):
+        for row in rows:
             brand, group = int(brands[row]), int(groups[row])
             if group in seen or (max_per_brand is not None and brand >= 0 and of_brand.get(brand, 0) >= max_per_brand):
                 continue

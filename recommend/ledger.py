@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from kg.ontology import Rel
 from recommend.arrays import entries, places
+from recommend.history import History
 from recommend.parts import Hop, Parts, PathPart
-from recommend.profile import Branch, Profile
+from recommend.profile import Branch
 from recommend.scorer import Scorer, path_view
 from recommend.views.base import Candidate, LatentView, Rows, SparseView, Values, View
 from recommend.views.co_bought import CoBoughtSimilarView, co_bought_hop
+from recommend.views.ease import EaseView
 from recommend.views.facts import FactView, shared_entity
 from recommend.views.gnn import GnnView
 from recommend.views.links import LinkView
@@ -61,19 +63,19 @@ class Ledger:
 
     Args:
         scorer: the model.
-        profile: the history.
+        history: whose scores.
         item_rows: int32 [k], products of the catalogue.
 
     Its `starts` (int64 [h]) are the rows that paths start at, −1 where they start at the asked product; `own`, `latent` and `baseline`
     (float64 [k]) are what is no path.
     """
 
-    def __init__(self, scorer: Scorer, profile: Profile, item_rows: Rows) -> None:
+    def __init__(self, scorer: Scorer, history: History, item_rows: Rows) -> None:
         self.item_rows = np.asarray(item_rows, np.int32)
-        self.history = profile.item_rows
+        profile, self.history = history.profile, history.rows
         told = profile.branch is not Branch.SIMILAR  # else the history is the asked product, where paths start anyway
         self.starts = self.history.astype(np.int64) if told else np.full(len(self.history), -1)
-        amounts, seen = profile.weights.astype(np.float64), scorer.seen[self.item_rows]
+        amounts, seen = history.amounts, scorer.seen[self.item_rows]
         size = len(self.item_rows)
         self.latent, self.baseline = np.zeros(size), np.zeros(size)
         self.runs: list[Run] = []
@@ -87,14 +89,14 @@ class Ledger:
             if not by_kind.any():
                 continue
             factors = amounts[:, None] * by_kind[seen.astype(np.int64)][None, :]
-            found = [_weighted(run, factors) for run in _runs(view, self.history, self.item_rows)]
+            found = [_weighted(run, factors) for run in _runs(view, history, self.item_rows)]
             self.runs += [run for run in found if len(run.value)]
             if isinstance(view, LatentView):
-                self._leave(view, factors, seen, found)
+                self._leave(view, history, factors, seen, found)
 
-    def _leave(self, view: LatentView, factors: Values, seen: NDArray[np.bool_], found: Sequence[Run]) -> None:
+    def _leave(self, view: LatentView, history: History, factors: Values, seen: NDArray[np.bool_], found: Sequence[Run]) -> None:
         """What no path of a view can name goes to the mean candidate and to what is latent."""
-        total, means = _totals(view, self.history, self.item_rows, seen)
+        total, means = _totals(view, history, self.item_rows, seen)
         mean = (factors * means).sum(axis=0)
         named = np.zeros(len(self.item_rows))
         for run in found:
@@ -124,23 +126,23 @@ def _weighted(run: Run, factors: Values) -> Run:
 # Views --------------------------------------------------------------------------------------------------------------------
 
 
-def _runs(view: View, rows: Rows, items: Rows) -> Iterator[Run]:
+def _runs(view: View, history: History, items: Rows) -> Iterator[Run]:
     if isinstance(view, GnnView):
-        yield from _gnn(view, rows, items)
+        yield from _gnn(view, history.rows, items)
     elif isinstance(view, CoBoughtSimilarView):
-        yield _bridge(view, rows, items)
+        yield _bridge(view, history, items)
     elif isinstance(view, FactView):
-        yield _facts(view, rows, items)
+        yield _facts(view, history, items)
     elif isinstance(view, LinkView):
-        yield from _links(view, rows, items)
+        yield from _links(view, history, items)
     elif isinstance(view, SparseView):
-        yield _edges(view, rows, items)
+        yield _edges(view, history, items)
     else:
-        yield from _one_by_one(view, rows, items)
+        yield from _one_by_one(view, history.rows, items)
 
 
-def _edges(view: SparseView, rows: Rows, items: Rows) -> Run:
-    start, column, value = _of_rows(view.matrix, rows, items)
+def _edges(view: SparseView, history: History, items: Rows) -> Run:
+    start, column, value = history.among(view.matrix, items)
     order = np.argsort(items, kind="stable")
     slot = order[np.searchsorted(items[order], column)]
 
@@ -150,9 +152,9 @@ def _edges(view: SparseView, rows: Rows, items: Rows) -> Run:
     return Run(view.name, view.relation, ((str(view.relation), "out", "item"),), start, slot, np.full(len(start), -1), value, hops)
 
 
-def _bridge(view: CoBoughtSimilarView, rows: Rows, items: Rows) -> Run:
+def _bridge(view: CoBoughtSimilarView, history: History, items: Rows) -> Run:
     slot, near, weight = _of_rows(view.near, items)
-    start, middle, bought = _of_rows(view.bought.matrix, rows, near)
+    start, middle, bought = history.among(view.bought.matrix, near)
     left, right = _joined(middle, near)
 
     def hops(row: int, through: int, item: int) -> tuple[Hop, ...]:
@@ -162,9 +164,9 @@ def _bridge(view: CoBoughtSimilarView, rows: Rows, items: Rows) -> Run:
     return Run(view.name, Rel.CO_BOUGHT, kind, start[left], slot[right], middle[left], bought[left] * weight[right], hops)
 
 
-def _facts(view: FactView, rows: Rows, items: Rows) -> Run:
+def _facts(view: FactView, history: History, items: Rows) -> Run:
     slot, entity, own = _of_rows(view.factor, items)
-    start, other, weight = _of_rows(view.factor, rows, entity)
+    start, other, weight = history.among(view.factor, entity)
     left, right = _joined(other, entity)
     return _shared(view.name, view.relation, start[left], slot[right], other[left], weight[left] * own[right])
 
@@ -176,10 +178,10 @@ def _shared(name: str, relation: Rel | str, start: Ints, slot: Ints, entity: Int
     return Run(name, relation, ((str(relation), "out", "entity"), (str(relation), "in", "item")), start, slot, entity, value, hops)
 
 
-def _links(view: LinkView, rows: Rows, items: Rows) -> Iterator[Run]:
+def _links(view: LinkView, history: History, items: Rows) -> Iterator[Run]:
     """The link there and the link back, which add up to the view."""
-    there, back = _table(view.forward, rows, items), _table(view.forward, items, rows).T
-    total = _table(view.matrix, rows, items)
+    there, back = history.table(view.forward, items), _table(view.forward, items, history.rows).T
+    total = history.table(view.matrix, items)
     ways: tuple[tuple[Literal["out", "in"], Values], ...] = (
         ("out", np.where(there > 0, total - back, 0)),
         ("in", np.where(back > 0, np.where(there > 0, back, total), 0)),
@@ -251,13 +253,18 @@ def _same(hops: tuple[Hop, ...], *_: int) -> tuple[Hop, ...]:
     return hops
 
 
-def _totals(view: LatentView, rows: Rows, items: Rows, seen: NDArray[np.bool_]) -> tuple[Values, Values]:
+def _totals(view: LatentView, history: History, items: Rows, seen: NDArray[np.bool_]) -> tuple[Values, Values]:
     """view(j, i) and what the mean candidate gets of j (float64 [h, k] both)."""
+    rows = history.rows
     if isinstance(view, GnnView):
         source = np.sum([part[rows].astype(np.float64) for part in view.table.source.values()], axis=0)
         target = np.sum([part[items].astype(np.float64) for part in view.table.target.values()], axis=0)
         means = np.stack([np.sum(list(view.means[kind].values()), axis=0) for kind in (False, True)])
         return source @ target.T, source @ means[seen.astype(np.int64)].T
+    if isinstance(view, EaseView):
+        slot, near, weight = _of_rows(view.near, items)
+        spread = sp.csr_array((weight, (near, slot)), shape=(view.matrix.shape[1], len(items)))
+        return history.table(view.matrix, items) + (history.of(view.matrix) @ spread).toarray(), np.zeros((len(rows), len(items)))
     candidates = [Candidate(item) for item in items.tolist()]
     total = np.array([[view.total(row, candidate) for candidate in candidates] for row in rows.tolist()])
     return total, np.array([[view.mean(row, bool(kind)) for kind in seen] for row in rows.tolist()])

@@ -131,38 +131,43 @@ class Member:
     """One path, whichever views found it.
 
     Args:
-        columns: where it is from.
-        places: one a view, the strongest first.
+        ways: where it is from.
+        way: its place there.
+        start: item row of the history product; None where there is none.
+        met: place of the item rows on its way in their table.
         contribution: of all views together.
     """
 
-    def __init__(self, columns: Columns, places: Sequence[int], contribution: float) -> None:
-        self._columns, self._places, self.contribution = columns, places, contribution
+    __slots__ = ("_lead", "_parts", "_way", "_ways", "contribution", "met", "start")
 
-    @cached_property
-    def parts(self) -> tuple[PathPart, ...]:
-        """One a view; the strongest first."""
-        return tuple(self._columns.part(place) for place in self._places)
-
-    @cached_property
-    def lead(self) -> PathPart:
-        """The part of the view that adds most."""
-        return self._columns.part(self._places[0])
+    def __init__(self, ways: _Ways, way: int, start: int, met: int, contribution: float) -> None:
+        self._ways, self._way, self.met, self.contribution = ways, way, met, contribution
+        self.start: int | None = None if start < 0 else start
+        self._lead: PathPart | None = None
+        self._parts: tuple[PathPart, ...] | None = None
 
     @property
-    def start(self) -> int | None:
-        """Item row of the history product."""
-        row = int(self._columns.start[self._places[0]])
-        return None if row < 0 else row
+    def parts(self) -> tuple[PathPart, ...]:
+        """One a view; the strongest first."""
+        if self._parts is None:
+            self._parts = (self.lead, *map(self._ways.columns.part, self._ways.places(self._way)[1:]))
+        return self._parts
+
+    @property
+    def lead(self) -> PathPart:
+        """The part of the view that adds most."""
+        if self._lead is None:
+            self._lead = self._ways.columns.part(self._ways.places(self._way)[0])
+        return self._lead
 
     @property
     def between(self) -> tuple[int, ...]:
         """Item rows on its way."""
-        return self._columns.tables[1](int(self._columns.between[self._places[0]]))
+        return self._ways.columns.tables[1](self.met)
 
     def words(self, place: int) -> tuple[str, ...]:
-        """Words of one hop, whichever view names them."""
-        return max((part.hops[place].words for part in self.parts), key=len)
+        """Words of one hop: those of the strongest view that names any (all that do name the same)."""
+        return self.lead.hops[place].words or next((part.hops[place].words for part in self.parts[1:] if part.hops[place].words), ())
 
 
 class Group:
@@ -176,7 +181,7 @@ class Group:
 
     def __init__(self, members: Sequence[Member], relations: tuple[str, ...], detour: bool = False) -> None:
         self._members, self.kind, self.detour = members, relations, detour
-        self.contribution = math.fsum(member.contribution for member in members)
+        self.contribution = math.fsum([member.contribution for member in members])
 
     @cached_property
     def told(self) -> tuple[Member, ...]:
@@ -186,7 +191,8 @@ class Group:
     @cached_property
     def more(self) -> tuple[Member, ...]:
         """The others."""
-        return tuple(member for member in self._members if not any(member is other for other in self.told))
+        told = set(map(id, self.told))
+        return tuple([member for member in self._members if id(member) not in told])
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -214,23 +220,21 @@ def shared_words(told: Sequence[Member], place: int) -> tuple[str, ...]:
 
 def single(part: PathPart) -> Group:
     """A part as a group of its own."""
-    member = Member(Columns.of_paths([part]), [0], part.contribution)
-    return Group([member], tuple(str(hop.edge) for hop in part.hops))
+    return Group(ways([part]), tuple(str(hop.edge) for hop in part.hops))
 
 
 def ways(parts: Iterable[PathPart]) -> list[Member]:
     """Paths of the same edges and nodes as one, whichever views found them; the strongest first."""
     columns = Columns.of_paths(list(parts))
     found = _Ways(columns, np.zeros(len(columns.value), bool))
-    made = [found.member(way) for way in range(len(found.value))]
-    return sorted(made, key=lambda member: -member.contribution)
+    return sorted(found.members(np.arange(len(found.value))), key=lambda member: -member.contribution)
 
 
 class _Ways:
     """Places of columns in order of score, kind, entities, detour, start and products between; equal ones are one way."""
 
     def __init__(self, columns: Columns, detour: Mask) -> None:
-        self._columns = columns
+        self.columns = columns
         keys = (columns.slot, columns.kind, columns.entities, detour, columns.start, columns.between)
         self.order = np.lexsort(keys[::-1])
         ordered = [key[self.order] for key in keys]
@@ -241,11 +245,18 @@ class _Ways:
         self.value = np.add.reduceat(columns.value[self.order], self.starts) if len(self.starts) else np.empty(0)
         self.first = self.order[self.starts]
 
-    def member(self, way: int) -> Member:
-        found = self.order[self.starts[way] : self.ends[way]].tolist()
-        values = self._columns.value
-        found.sort(key=lambda place: -values[place])
-        return Member(self._columns, found, math.fsum(values[place] for place in found))
+    def members(self, ways: Ints) -> list[Member]:
+        """Some ways, one a member."""
+        first, columns = self.first[ways], self.columns
+        parts = (ways, columns.start[first], columns.between[first], self.value[ways])
+        return [Member(self, *one) for one in zip(*(part.tolist() for part in parts), strict=True)]
+
+    def places(self, way: int) -> list[int]:
+        """Places of a way in the columns, one a view; the strongest first."""
+        found: list[int] = self.order[self.starts[way] : self.ends[way]].tolist()
+        if len(found) > 1:
+            found.sort(key=lambda place: -self.columns.value[place])
+        return found
 
 
 def _borders(keys: Sequence[NDArray[Any]]) -> Mask:
@@ -303,10 +314,10 @@ def merged(columns: Columns, size: int, believed: Mask, detour: Mask) -> list[li
     slots, kinds, passes = columns.slot[first].tolist(), columns.kind[first].tolist(), detour[first].tolist()
     made: list[list[Found]] = [[] for _ in range(size)]
     for at in np.argsort(-total, kind="stable").tolist():
-        some, kind, passing = kept[borders[at] : borders[at + 1]].tolist(), relations[kinds[at]], passes[at]
+        some, kind, passing = kept[borders[at] : borders[at + 1]], relations[kinds[at]], passes[at]
 
-        def group(some: list[int] = some, kind: tuple[str, ...] = kind, passing: bool = passing) -> Group:
-            return Group([ways.member(way) for way in some], kind, passing)
+        def group(some: Ints = some, kind: tuple[str, ...] = kind, passing: bool = passing) -> Group:
+            return Group(ways.members(some), kind, passing)
 
         made[slots[at]].append(Found(float(total[at]), kind, passing, group))
     return made
@@ -315,7 +326,7 @@ def merged(columns: Columns, size: int, believed: Mask, detour: Mask) -> list[li
 def _told(kept: Sequence[Member], relations: tuple[str, ...]) -> list[Member]:
     """The lead and those that can be told in the same breath."""
     lead = kept[0]
-    same = [member for member in kept if member.between == lead.between][:TOLD]
+    same = [member for member in kept if member.met == lead.met][:TOLD]
     if relations[0] != Rel.SIMILAR_TEXT:
         return same
     # One is told to be like the candidate: others stand beside it when they are so too, and by the same words.

@@ -28,19 +28,24 @@ from recommend.words import CatalogueWords
 _EXACT = 1024  # how many of the best are scored in float64; the rest keep float32's error
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Scored:
     """Scores of many candidates for one question, each of which can be taken apart.
 
     Args:
-        scores: float64, by item row (by user row for `NewProduct.users`).
+        scores: float64, by item row (by user row for `NewProduct.users`); or what makes them when somebody asks for all.
         parts: takes the score of one row apart.
         fallback: one sentence when there was nothing to go on and the scores are popularity's; else None.
     """
 
-    scores: Values
-    parts: Callable[[int], Parts]
-    fallback: str | None = None
+    def __init__(self, scores: Values | Callable[[], Values], parts: Callable[[int], Parts], fallback: str | None = None) -> None:
+        self._scores, self.parts, self.fallback = scores, parts, fallback
+
+    @property
+    def scores(self) -> Values:
+        """All of them."""
+        if callable(self._scores):
+            self._scores = self._scores()
+        return self._scores
 
 
 class Scorer:

@@ -18,13 +18,15 @@ from kg.workspace import Workspace
 from recommend.bundle import load
 from recommend.coldstart import Question, not_again, people_of, question
 from recommend.explain import PRIVATE_BELOW, Asker, Explainer
-from recommend.filters import Mask, ProductFilter
+from recommend.filters import Mask, ProductFilter, best_first
+from recommend.history import History
 from recommend.ledger import Ledger
 from recommend.new_product import new_product
 from recommend.path import Explanation
 from recommend.request import Request
 from recommend.result import Answer, NewProductAnswer, Recommendation
 from recommend.scorer import Scored, Scorer
+from recommend.search import Search
 from recommend.views.base import NEW_ROW
 
 if TYPE_CHECKING:
@@ -64,6 +66,10 @@ class Recommender:
     @cached_property
     def _filter(self) -> ProductFilter:
         return ProductFilter(self.snapshot)
+
+    @cached_property
+    def _search(self) -> Search:
+        return Search(self.scorer)
 
     @cached_property
     def _explainer(self) -> Explainer:
@@ -130,7 +136,7 @@ class Recommender:
     def _answer(self, request: Request, limits: tuple[Mask, tuple[str, ...]] | None = None) -> Answer:
         allowed, notes = limits or self.allowed(request)
         asked = question(request, self.scorer)
-        rows = self.best(asked.scored, allowed, asked.owned, request, asked.only_matches)
+        rows = self.best(asked.scored, allowed, asked.owned, request, asked.only_matches, asked.history)
         items = tuple(
             self.recommendation(rank, row, why)
             for rank, (row, why) in enumerate(zip(rows, self._why(rows, asked, request), strict=True), 1)
@@ -156,12 +162,21 @@ class Recommender:
         shown = [explainer.explain(scored.parts(row), asker, request.explain, request.all_paths, request.lang) for row in rows]
         return tuple(self.recommendation(rank, row, why) for rank, (row, why) in enumerate(zip(rows, shown, strict=True), start=1))
 
-    def best(self, scored: Scored, allowed: Mask, owned: NDArray[np.int32], request: Request, only_matches: bool = False) -> list[int]:
-        """Item rows of the k best that a request lets through."""
+    def best(
+        self,
+        scored: Scored,
+        allowed: Mask,
+        owned: NDArray[np.int32],
+        request: Request,
+        only_matches: bool = False,
+        history: History | None = None,
+    ) -> list[int]:
+        """Item rows of the k best that a request lets through; with a history they are searched for, else taken from all scores."""
         mask = self._without(allowed, owned)
         if only_matches:
             mask &= scored.scores > 0
-        return self._filter.take(scored.scores, mask, request.k, request.max_per_brand)
+        rows = best_first(scored.scores, mask, request.k) if history is None else self._search.best_first(history, mask, request.k)
+        return self._filter.take(rows, request.k, request.max_per_brand)
 
     def _without(self, allowed: Mask, owned: NDArray[np.int32]) -> Mask:
         """What is allowed but for what the asker has, and for its twins in title."""
@@ -169,9 +184,9 @@ class Recommender:
 
     def _why(self, rows: Sequence[int], asked: Question, request: Request) -> list[Explanation]:
         """The explanations of a list; those of one history at once."""
-        if asked.profile is None or request.all_paths:
+        if asked.history is None or request.all_paths:
             return [self._explained(row, asked, request, self._explainer) for row in rows]
-        ledger = Ledger(self.scorer, asked.profile, np.array(rows, np.int32))
+        ledger = Ledger(self.scorer, asked.history, np.array(rows, np.int32))
         return self._explainer.explain_all(ledger, asked.asker, request.explain, request.lang, self._people)
 
     def _explained(self, row: int, asked: Question, request: Request, explainer: Explainer) -> Explanation:
@@ -211,7 +226,7 @@ class Recommender:
         allowed, notes = self.allowed(replace(request, where=""))
         mask = self._without(allowed, asked.owned)
         rank, why = self._rank(row, asked.scored.scores, mask)
-        listed = self.best(asked.scored, allowed, asked.owned, request)
+        listed = self.best(asked.scored, allowed, asked.owned, request, history=asked.history)
         if row in listed:
             rank = listed.index(row) + 1  # twins in title and full brands are passed over there
         from recommend.evidence import AllEvidence
@@ -232,7 +247,7 @@ class Recommender:
         request, item = answer.request, answer.items[0]
         asked = question(request, self.scorer)
         allowed, _ = self.allowed(request)
-        order = self.best(asked.scored, allowed, asked.owned, request, asked.only_matches)
+        order = self.best(asked.scored, allowed, asked.owned, request, asked.only_matches, asked.history)
         if not order:
             raise StateError("There is nothing that may be recommended to compare with.", "Loosen the filters.")
         last, row = order[-1], self.snapshot.items.row(item.item_key)

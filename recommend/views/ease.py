@@ -152,25 +152,25 @@ class EaseView(LatentView):
 
     def __init__(self, matrix: sp.csr_array, near: sp.csr_array, seen: NDArray[np.bool_]) -> None:
         self.matrix = matrix
-        self._near = _rows_of(near, ~seen)
-        self._spread = transposed(self._near)
+        self.near = _rows_of(near, ~seen)
+        self.spread = transposed(self.near)
         self._seen = seen
 
     def scores(self, rows: Rows, weights: Values) -> Values:
         """Σ_k weights[k] · E[rows[k], ·]."""
         known = weighted_rows(self.matrix, rows, weights)
         active = np.flatnonzero(known)
-        return np.asarray(known + weighted_rows(self._spread, active, known[active]))
+        return np.asarray(known + weighted_rows(self.spread, active, known[active]))
 
     def block(self, profiles: sp.csr_array) -> NDArray[np.float32]:
         """Many profiles at once."""
         known = sp.csr_array(profiles @ self.matrix)
-        return np.asarray((known + known @ self._spread).toarray(), np.float32)
+        return np.asarray((known + known @ self.spread).toarray(), np.float32)
 
     def _neighbours(self, candidate: Candidate) -> SparseVector:
         if candidate.row == NEW_ROW:
             return candidate.near
-        columns, values = entries(self._near, candidate.row)
+        columns, values = entries(self.near, candidate.row)
         return SparseVector(columns, values.astype(np.float64))
 
     def column(self, candidate: Candidate) -> Values:
@@ -194,7 +194,7 @@ class EaseView(LatentView):
 
     def arrays(self) -> Arrays:
         """B, and Nᵀ of the products without events."""
-        return {**pack("matrix", self.matrix), **pack("near", self._near)}
+        return {**pack("matrix", self.matrix), **pack("near", self.near)}
 
 
 def _rows_of(matrix: sp.csr_array, which: NDArray[np.bool_]) -> sp.csr_array:

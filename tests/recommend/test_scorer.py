@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 from kg.model import Product
 from kg.ontology import Rel
 from kg.testing import snapshot_of, stated
+from recommend import search
+from recommend.history import History
 from recommend.ledger import Ledger
 from recommend.new_product import new_product
 from recommend.profile import Branch, Profile, Recency
 from recommend.query import query
 from recommend.scorer import Scorer, TextVectors
+from recommend.search import Search
 from recommend.testing import random_table
 from recommend.texts import snapshot_texts
 from recommend.views.base import NEW_ROW
@@ -187,13 +190,47 @@ def test_a_branch_without_weights_is_refused():
 
 
 @RANDOM
+@given(graphs(), st.integers(0, 1000), st.integers(1, 3), st.integers(1, 4))
+def test_a_search_by_bounds_finds_what_scoring_all_finds(snapshot, seed, few, n):
+    scorer = scorer_of(snapshot, seed)
+    random = np.random.default_rng(seed)
+    profiles = [scorer.user_profile(row) for row in range(snapshot.n_users)]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HEAD", "LARGEST", "_RUN", "_SAMPLE"):  # so few that the bounds have to hold
+            patch.setattr(search, name, few)
+        looking = Search(scorer)
+        for profile in (*profiles, scorer.similar(0), scorer.session_profile([0, snapshot.n_items - 1])):
+            allowed = random.random(snapshot.n_items) < 0.8
+            rows, scores = looking.best(History(profile), allowed, n)
+            whole = scorer.score(profile)
+            assert scores == pytest.approx(whole[rows], rel=1e-9, abs=1e-9)
+            assert allowed[rows].all() and len(rows) >= min(n, int(allowed.sum()))
+            assert scores[:n] == pytest.approx(np.sort(whole[allowed])[::-1][:n], rel=1e-9, abs=1e-9)
+
+
+def test_a_search_looks_whole_at_few_of_many_products():
+    random = np.random.default_rng(3)
+    snapshot = snapshot_of({f"p{place:04d}": " ".join(random.choice(WORDS, 3)) for place in range(3000)}, [], [("u", "p0001", 1)])
+    scorer = scorer_of(snapshot, 2)
+    profile = scorer.user_profile(0)
+    whole, everything = scorer.score(profile), np.ones(3000, bool)
+    everything[1] = False
+    rows, scores = Search(scorer).best(History(profile), everything, 10)
+    assert 10 <= len(rows) < 300
+    assert scores[:10] == pytest.approx(np.sort(whole[everything])[::-1][:10], rel=1e-9)
+    every = list(Search(scorer).best_first(History(profile), everything, 1))
+    assert sorted(every) == np.flatnonzero(everything).tolist()
+    assert (np.diff(whole[every]) < 1e-4).all()
+
+
+@RANDOM
 @given(graphs(), st.integers(0, 1000))
 def test_the_columns_of_a_list_say_what_the_parts_say(snapshot, seed):
     scorer = scorer_of(snapshot, seed)
     rows = np.random.default_rng(seed).permutation(snapshot.n_items).astype(np.int32)
     profiles = [scorer.user_profile(user_row) for user_row in range(snapshot.n_users)]
     for profile in (*profiles, scorer.similar(0), scorer.session_profile([0, snapshot.n_items - 1])):
-        ledger = Ledger(scorer, profile, rows)
+        ledger = Ledger(scorer, History(profile), rows)
         for slot, row in enumerate(rows.tolist()):
             ours, theirs = ledger.parts(slot), scorer.parts(profile, row)
             for name in ("text", "popularity", "latent", "baseline"):

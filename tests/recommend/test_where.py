@@ -177,10 +177,10 @@ def test_equal_titles_do_not_stand_together_and_a_brand_can_be_limited() -> None
     products = shop()
     scores = np.array([5.0, 1.0, 2.0, 3.0, 4.0, 0.0])
     everything = np.ones(6, bool)
-    assert products.take(scores, everything, 3) == [0, 3, 2]
-    assert products.take(scores, everything & ~products.twins(np.array([4], np.int32)), 3) == [3, 2, 1]
+    assert products.take(best_first(scores, everything, 3), 3) == [0, 3, 2]
+    assert products.take(best_first(scores, everything & ~products.twins(np.array([4], np.int32)), 3), 3) == [3, 2, 1]
     distinct = ProductFilter(snapshot_of({"a": "A", "b": "B", "c": "C"}, [stated(k, Rel.HAS_BRAND, "X") for k in "ab"]))
-    assert distinct.take(np.array([3.0, 2.0, 1.0]), np.ones(3, bool), 3, max_per_brand=1) == [0, 2]
+    assert distinct.take([0, 1, 2], 3, max_per_brand=1) == [0, 2]
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=400), st.integers(1, 20))

@@ -1,0 +1,296 @@
+"""The best products of a history, exactly, without scoring all of them exactly: bounds first, then those that may be among the best.
+
+What costs at a hundred thousand products is what reaches every one of them: ⟨q, v_i⟩, and likeness to what others bought (N · m). Both
+are first counted in part, with a bound on the rest:
+
+    ⟨q, v_i⟩ = ⟨q_head, v_head⟩ ± ‖q_tail‖ ‖v_tail‖      axes turned so that a few hold most of the products' length
+    (N · m)_i = Σ of the largest m_k ± the next m_k         the weights N of a product sum to 1 at most
+
+A product whose upper bound is below the n-th best lower bound is none of the n best (Fagin's threshold, over bounds). The others are
+summed whole, and those within float32's error of the n-th best again in float64, as `Scorer.parts` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from recommend.arrays import places, transposed, weighted_rows
+from recommend.history import History
+from recommend.scorer import Scorer
+from recommend.views.base import Rows, SparseView, Values, View
+from recommend.views.co_bought import CoBoughtSimilarView
+from recommend.views.ease import EaseView
+from recommend.views.facts import FactView
+from recommend.views.gnn import GnnView
+from recommend.weights import BranchWeights
+
+HEAD = 24  # axes of the GNN that every product is looked at with
+LARGEST = 2000  # entries of m that are spread at first
+_SAMPLE = 4096
+_RUN = 32  # products whose best lower bound stands for them where the n-th best is sought
+_ERROR = 1e-5  # of float32 sums, as a share of the largest term
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class _Turned:
+    """v in turned axes: the first `HEAD`, and the length of the rest."""
+
+    axes: Values
+    head: Floats
+    tail: Floats
+
+    @classmethod
+    def of(cls, targets: Floats) -> _Turned:
+        sample = targets[:: max(1, len(targets) // _SAMPLE)].astype(np.float64)
+        _, vectors = np.linalg.eigh(sample.T @ sample)
+        axes = vectors[:, ::-1]  # the longest first
+        head = targets @ axes[:, :HEAD].astype(np.float32)
+        rest = np.einsum("ij,ij->i", targets, targets, dtype=np.float64) - np.einsum("ij,ij->i", head, head, dtype=np.float64)
+        whole = np.einsum("ij,ij->i", targets, targets)
+        # Rounding may take a little from a small difference of large numbers; a bound may only be too wide.
+        return cls(axes, np.asfortranarray(head), np.sqrt(np.maximum(rest, 0) + 1e-6 * whole).astype(np.float32))
+
+
+class Search:
+    """Finds the best over one model; what does not depend on the asker is made once.
+
+    Args:
+        scorer: the model.
+    """
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self.all_seen = bool(scorer.seen.all())
+        self._facts: dict[int, tuple[BranchWeights, sp.csr_array]] = {}
+        self._turned: _Turned | None = None
+        self._spread: sp.csr_array | None = None
+
+    def best(self, history: History, allowed: NDArray[np.bool_], n: int) -> tuple[Rows, Values]:
+        """The n best products that are allowed, and a few behind them.
+
+        Args:
+            history: whose scores; not empty.
+            allowed: bool [n_items].
+            n: how many at least, where so many are allowed.
+
+        Returns:
+            Item rows (int32), the best first, of equals the smaller row; their scores as `Scorer.parts` sums them (float64).
+        """
+        return _Question(self, self._scorer, history).best(allowed, n)
+
+    def best_first(self, history: History, allowed: NDArray[np.bool_], k: int) -> Iterator[int]:
+        """Item rows of all products that are allowed, best first; searches for as many as are asked for."""
+        size, done, there = max(4 * k, 64), 0, int(allowed.sum())
+        while done < there:
+            rows = self.best(history, allowed, size)[0]
+            yield from rows[done:].tolist()
+            done, size = max(done, len(rows)), size * 8
+
+    def facts(self, weights: BranchWeights) -> sp.csr_array:
+        """Weighted entities of all relations side by side (CSR float32 [n_items, relations × n_entities]): Â_ie · w."""
+        known = self._facts.get(id(weights))
+        if known is None:
+            views = self.fact_views(weights)
+            parts = [_scaled(view.factor, self.scale(weights, view.name)) for view in views]
+            known = self._facts[id(weights)] = weights, sp.csr_array(sp.hstack(parts, format="csr"))
+        return known[1]
+
+    def fact_views(self, weights: BranchWeights) -> list[FactView]:
+        """The views of relations that have a say."""
+        views = self._scorer.views.values()
+        return [view for view in views if isinstance(view, FactView) and self.has_say(weights, view)]
+
+    def has_say(self, weights: BranchWeights, view: View) -> bool:
+        """Whether a view has any weight."""
+        return bool(weights.of(view.name, True) or weights.of(view.name, False))
+
+    def scale(self, weights: BranchWeights, name: str) -> Values:
+        """The weight of a view for each product (float64 [n_items])."""
+        return np.where(self._scorer.seen, weights.of(name, True), weights.of(name, False))
+
+    def turned(self, view: GnnView) -> _Turned:
+        """The turned axes of the GNN's vectors."""
+        if self._turned is None:
+            self._turned = _Turned.of(view.targets)
+        return self._turned
+
+    def spread(self, near: sp.csr_array) -> sp.csr_array:
+        """N: neighbour → candidate."""
+        if self._spread is None:
+            self._spread = transposed(near)
+        return self._spread
+
+
+def _scaled(matrix: sp.csr_array, scale: Values) -> sp.csr_array:
+    """Rows times a number each, in float32."""
+    data = matrix.data * np.repeat(scale, np.diff(matrix.indptr)).astype(np.float32)
+    return sp.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Spread:
+    """A view that reaches products through those they are like: scale · (N · m).
+
+    Args:
+        near: Nᵀ, CSR [candidate, neighbour].
+        outward: N.
+        middle: m, float64 [n_items].
+        scale: weight of the view, for all products or for each.
+    """
+
+    near: sp.csr_array
+    outward: sp.csr_array
+    middle: Values
+    scale: float | Values
+
+    def bounds(self) -> tuple[Values, float | Values, float | Values]:
+        """What the largest entries of m give, and how much less and more the others may make of it."""
+        active = np.flatnonzero(self.middle)
+        sizes = np.abs(self.middle[active])
+        border = 0.0
+        if len(active) > LARGEST:
+            some = np.sort(sizes[:: max(1, len(active) // _SAMPLE)])
+            border = float(some[-max(1, len(some) * LARGEST // len(active))])
+            active = active[sizes > border]
+        found = self.scale * weighted_rows(self.outward, active, self.middle[active])
+        one_way = bool((self.middle >= 0).all() and np.min(self.scale) >= 0)
+        return found, 0.0 if one_way else np.abs(self.scale) * border, np.abs(self.scale) * border
+
+    def exact(self, item_rows: Rows) -> Values:
+        """The scores of some products."""
+        scale = self.scale if isinstance(self.scale, float) else self.scale[item_rows]
+        return scale * _dots(self.near, item_rows, self.middle)
+
+
+def _dots(matrix: sp.csr_array, rows: Rows, vector: Values) -> Values:
+    """matrix[rows] · vector in float64."""
+    where, lengths = places(matrix.indptr, rows)
+    values = matrix.data[where] * vector[matrix.indices[where]]
+    return np.bincount(np.repeat(np.arange(len(rows)), lengths), values, len(rows)).astype(np.float64)
+
+
+class _Question:
+    """One history's scores, as far as they are known."""
+
+    def __init__(self, search: Search, scorer: Scorer, history: History) -> None:
+        self._search, self._scorer, self._history = search, scorer, history
+        self._weights = scorer.weights.branch(history.profile.branch)
+        self._total = scorer.item_terms(self._weights)
+        self._spreads: list[_Spread] = []
+        self._gnn: GnnView | None = None
+        for view in scorer.views.values():
+            if search.has_say(self._weights, view):
+                self._add(view)
+        self._facts = [(view, weighted_rows(view.factor, history.rows, history.amounts)) for view in search.fact_views(self._weights)]
+
+    def _add(self, view: View) -> None:
+        history, scale = self._history, self._scale(view)
+        if isinstance(view, GnnView):
+            self._gnn = view
+        elif isinstance(view, CoBoughtSimilarView):
+            middle = history.sums(view.bought.matrix)
+            self._spreads.append(_Spread(view.near, self._search.spread(view.near), middle, scale))
+        elif isinstance(view, EaseView):
+            known = history.sums(view.matrix)
+            self._total += scale * known
+            if self._weights.of(view.name, False) and not self._search.all_seen:
+                unseen = np.where(self._scorer.seen, 0.0, self._weights.of(view.name, False))
+                self._spreads.append(_Spread(view.near, view.spread, known, unseen))
+        elif isinstance(view, SparseView):
+            self._total += scale * history.sums(view.matrix)
+        elif not isinstance(view, FactView):
+            self._total += scale * view.scores(history.rows, history.amounts)
+
+    def _scale(self, view: View) -> float | Values:
+        seen, unseen = self._weights.of(view.name, True), self._weights.of(view.name, False)
+        return seen if seen == unseen or self._search.all_seen else self._search.scale(self._weights, view.name)
+
+    def best(self, allowed: NDArray[np.bool_], n: int) -> tuple[Rows, Values]:
+        """As `Search.best`."""
+        lower, upper, error = self._bounds()
+        lower[~allowed] = -np.inf
+        rows = np.flatnonzero(allowed & (upper >= _nth(lower, n) - error)).astype(np.int32)
+        rough = self._rough(rows)
+        if len(rows) > n:
+            kept = rough >= np.partition(rough, len(rough) - n)[len(rough) - n] - error
+            rows, rough = rows[kept], rough[kept]
+        scores = self._exact(rows)
+        order = np.lexsort((rows, -scores))
+        return rows[order], scores[order]
+
+    def _bounds(self) -> tuple[Floats, Floats, float]:
+        """Lower and upper bounds of all scores (float32 [n_items] both), and the error of float32 in them."""
+        known: Floats = self._total.astype(np.float32)
+        less: float | Values | Floats = 0.0
+        more: float | Values | Floats = 0.0
+        if self._facts:
+            known += self._search.facts(self._weights) @ np.concatenate([sums for _, sums in self._facts]).astype(np.float32)
+        for spread in self._spreads:
+            partly, low, high = spread.bounds()
+            known += partly.astype(np.float32)
+            less, more = less + low, more + high
+        largest = float(np.abs(known).max(initial=0))
+        if self._gnn is not None:
+            found, width = self._gnn_bounds(self._gnn)
+            known += found
+            less, more = less + width, more + width
+            largest += float(np.abs(found).max(initial=0))
+        return (known - less).astype(np.float32), (known + more).astype(np.float32), _ERROR * largest
+
+    def _gnn_bounds(self, view: GnnView) -> tuple[Floats, float | Floats]:
+        scale = self._scale(view)
+        if view.near is not None:  # what the index does not find has the mean product's score
+            return np.asarray(scale * view.scores(self._history.rows, self._history.amounts), np.float32), 0.0
+        turned = self._search.turned(view)
+        source = view.source(self._history.rows, self._history.amounts) @ turned.axes
+        head = turned.head @ source[: turned.head.shape[1]].astype(np.float32)
+        rest = float(np.linalg.norm(source[turned.head.shape[1] :])) + 1e-6 * float(np.linalg.norm(source))
+        if isinstance(scale, float):
+            return np.float32(scale) * head, np.float32(abs(scale) * rest) * turned.tail
+        narrow = scale.astype(np.float32)
+        return narrow * head, np.abs(narrow) * np.float32(rest) * turned.tail
+
+    def _rough(self, rows: Rows) -> Values:
+        """Scores of some products, the GNN's and the facts' share in float32."""
+        scores = self._total[rows]
+        if self._facts:
+            part = sp.csr_array(self._search.facts(self._weights)[rows])
+            scores = scores + part @ np.concatenate([sums for _, sums in self._facts]).astype(np.float32)
+        for spread in self._spreads:
+            scores = scores + spread.exact(rows)
+        if self._gnn is not None:
+            source = self._gnn.source(self._history.rows, self._history.amounts).astype(np.float32)
+            scores = scores + self._at(self._scale(self._gnn), rows) * (self._gnn.targets[rows] @ source)
+        return scores
+
+    def _exact(self, rows: Rows) -> Values:
+        """Scores of a few products as `Scorer.parts` sums them."""
+        scores = self._total[rows]
+        for view, sums in self._facts:
+            scores = scores + self._at(self._scale(view), rows) * _dots(view.factor, rows, sums)
+        for spread in self._spreads:
+            scores = scores + spread.exact(rows)
+        if self._gnn is not None:
+            found = self._gnn.exact(self._history.rows, self._history.amounts, rows)
+            scores = scores + self._at(self._scale(self._gnn), rows) * found
+        return scores
+
+    @staticmethod
+    def _at(scale: float | Values, rows: Rows) -> float | Values:
+        return scale if isinstance(scale, float) else scale[rows]
+
+
+def _nth(values: Floats, n: int) -> float:
+    """A number that at least n values reach, or −inf where there are not so many; at or a little below the n-th largest."""
+    whole = len(values) // _RUN * _RUN
+    if whole // _RUN < 8 * n:
+        return float(np.partition(values, len(values) - n)[len(values) - n]) if len(values) >= n else -np.inf
+    best = values[:whole].reshape(-1, _RUN).max(axis=1)
+    return float(np.partition(best, len(best) - n)[len(best) - n])
