@@ -1,6 +1,6 @@
 """One stage of the graph benchmark in a process of its own, so that its memory is its own: `python -m benchmarks.graph_stages`.
 
-Prints one JSON object. Stages: ingest, delta, arrays, embedded, networkx, neo4j.
+Prints one JSON object. Stages: ingest, delta, arrays, embedded, networkx, neo4j, import_tool.
 """
 
 from __future__ import annotations
@@ -131,6 +131,12 @@ def _neo4j(workspace: Workspace, folder: Path) -> dict[str, Any]:
     return measure(workspace, folder / "neo4j", lambda store: _asked(store, snapshot))
 
 
+def _import_tool(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    from benchmarks.graph_neo4j import import_tool
+
+    return import_tool(workspace, folder / "neo4j")
+
+
 def _networkx(workspace: Workspace) -> dict[str, Any]:
     from kg.interop import to_networkx
 
@@ -177,6 +183,7 @@ def main() -> None:
         "embedded": lambda: _embedded(workspace),
         "networkx": lambda: _networkx(workspace),
         "neo4j": lambda: _neo4j(workspace, folder),
+        "import_tool": lambda: _import_tool(workspace, folder),
     }
     began = time.process_time()
     found = stages[stage]()

@@ -26,6 +26,7 @@ from extraction.tag_known import KnownValues
 from extraction.tag_mix import MEAN, Mix
 from kg.digest import digest_json
 from kg.errors import StateError
+from kg.whole_files import write_whole
 
 MANIFEST = "model.json"
 ENCODER = "encoder.safetensors"
@@ -155,9 +156,7 @@ class TaggerModel:
             "gazetteer": self.known.to_dict() if self.known else None,
             "encoder": _encoder_entry(self.encoder, folder / ENCODER) if self.encoder else None,
         }
-        temporary = folder / f".{MANIFEST}.tmp"
-        temporary.write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", "utf-8")
-        temporary.replace(folder / MANIFEST)
+        write_whole(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> TaggerModel:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from gnn.arrays import Arrays, map_arrays, save_arrays
 from kg.digest import digest_arrays, digest_bytes, digest_json
 from kg.errors import InputError, StateError
+from kg.whole_files import write_whole
 
 FORMAT = 1
 COMPONENTS = ("text", "entity", "identity")
@@ -212,9 +213,7 @@ class EmbeddingTable:
             "relations": list(self.relations),
             "settings": dict(self.settings),
         }
-        temporary = folder / (_MANIFEST + ".tmp")
-        temporary.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        temporary.replace(folder / _MANIFEST)
+        write_whole(folder / _MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> EmbeddingTable:

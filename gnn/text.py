@@ -21,6 +21,7 @@ from gnn.text_words import WordsEncoder
 from kg.digest import digest_bytes
 from kg.errors import StateError, UnknownKeyError
 from kg.progress import SILENT, Progress
+from kg.whole_files import whole_file
 
 FORMAT = 1
 
@@ -161,10 +162,8 @@ def cached_encode(
             advance(len(some))
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as stream:
+        with whole_file(path) as temporary, temporary.open("wb") as stream:
             np.save(stream, vectors, allow_pickle=False)
-        temporary.replace(path)
     return vectors
 
 

@@ -266,10 +266,19 @@ class FitSettings(Section):
     ridge: float | None = Field(default=None, gt=0)
 
 
+# What a preset says where nothing else is given: parts left out, and settings.
+PRESETS: dict[str, tuple[tuple[str, ...], dict[str, float]]] = {
+    "fast": (("gnn",), {}),
+    "default": ((), {}),
+    "best": ((), {"gnn_towers": 3}),
+}
+
+
 class TrainConfig(Section):
     """`[train]`: how a model is fitted.
 
     Args:
+        preset: what is traded for cost: "fast" goes without the GNN, "best" fits several, "default" one.
         seed: every random number is derived from it.
         text_encoder: names of text encoders, joined.
         without: parts that are left out ("gnn", "ease", …).
@@ -277,11 +286,19 @@ class TrainConfig(Section):
         settings: numbers of the fit.
     """
 
+    preset: Literal["fast", "default", "best"] = "default"
     seed: int = 0
     text_encoder: tuple[str, ...] = ("words", "static")
     without: tuple[str, ...] = ()
     valid_fraction: float = Field(default=0.1, gt=0, lt=1)
     settings: FitSettings = FitSettings()
+
+    def spelled_out(self) -> TrainConfig:
+        """The same with what the preset says written into `without` and `settings`; what is given there goes first."""
+        without, settings = PRESETS[self.preset]
+        left = {name: value for name, value in settings.items() if name not in self.settings.model_fields_set}
+        changes = {"without": tuple(dict.fromkeys((*self.without, *without))), "settings": self.settings.model_copy(update=left)}
+        return self.model_copy(update=changes)
 
 
 class RecommendConfig(Section):

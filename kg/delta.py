@@ -18,14 +18,28 @@ import pyarrow.compute as pc
 from kg.align import Changes
 from kg.categories import category_paths, category_tree
 from kg.merge import Incoming, compare, merge
-from kg.news import among_pairs, news
+from kg.news import PAIR, news
 from kg.ontology import Family, Rel, relation
+from kg.picked import Picked
 from kg.price_bands import amount, currency, parents_of
 from kg.row_digests import difference
-from kg.tables import BAND_SCHEMA, EVENT_SCHEMA, EVIDENCE_SCHEMA, USER_SCHEMA, GraphTables, Rest, name_counts, with_related
-from kg.truth import BANDS, EVENTS, USERS, TableChange, Truth, stored_tables
+from kg.tables import (
+    BAND_SCHEMA,
+    EVENT_SCHEMA,
+    EVIDENCE_SCHEMA,
+    PRODUCT_SCHEMA,
+    USER_SCHEMA,
+    GraphTables,
+    Rest,
+    name_counts,
+    with_related,
+)
+from kg.truth import BANDS, EVENTS, PRODUCTS, USERS, TableChange, Truth, stored_tables
 
 _OF_REST = ("source_key", "target_key", "target_name", "target_kind", "text")  # what sums over the whole need
+# Columns whose values repeat come as dictionaries: a quarter of the memory, and the first touch of memory is most of the cost.
+_CODED_EVIDENCE = tuple(f.name for f in EVIDENCE_SCHEMA if pa.types.is_string(f.type) and f.name != "source_key")
+_CODED_PRODUCTS = ("per", "quantity", "fields", "source")
 _MAX_UNREAD = 0.05  # rows that come, as a share of those that are there, beyond which it is worth looking which of them are new
 _MAX_SHARE = 0.2  # new rows, as a share, beyond which merging the whole is no slower
 
@@ -46,11 +60,8 @@ class Delta:
     edges: Mapping[str, int]
 
 
-def delta(truth: Truth, products: pa.Table, incoming: Incoming, run: str) -> Delta | None:
+def delta(truth: Truth, incoming: Incoming, run: str) -> Delta | None:
     """What an ingest that prunes nothing does to a graph; None where it is not small, or reaches further than its slice.
-
-    Args:
-        products: the catalogue that the truth holds, in any order.
 
     Raises:
         StateError: a part of the truth that it needs is missing or damaged.
@@ -58,10 +69,10 @@ def delta(truth: Truth, products: pa.Table, incoming: Incoming, run: str) -> Del
     if not _can_be_changed(truth, incoming):
         return None
     if _share(truth, incoming) > _MAX_UNREAD:
-        incoming = news(truth, products, incoming)
+        incoming = news(truth, incoming)
     if _share(truth, incoming) > _MAX_SHARE:
         return None
-    old = slice_of(truth, products, incoming)
+    old = slice_of(truth, incoming)
     new = merge(old, incoming, run=run)
     if not new.bands.equals(old.bands) or _moved_categories(old, new):
         return None
@@ -98,15 +109,16 @@ def _was_ingested(truth: Truth) -> bool:
     return str(last).startswith("sha256:")
 
 
-def slice_of(truth: Truth, products: pa.Table, incoming: Incoming) -> GraphTables:
+def slice_of(truth: Truth, incoming: Incoming) -> GraphTables:
     """The part of a graph that an ingest can touch, with what it needs to know of the rest.
 
     Raises:
         StateError: a part of the truth is missing or damaged.
     """
     bands = truth.glance(BANDS, BAND_SCHEMA).sort_by("key").combine_chunks()
-    evidence = {name: truth.glance(f"evidence/{name}", EVIDENCE_SCHEMA) for name in truth.counts("evidence")}
-    trees = {name: table for name, table in evidence.items() if relation(name).family is Family.TREE}
+    products = truth.glance(PRODUCTS, PRODUCT_SCHEMA, coded=_CODED_PRODUCTS)
+    evidence = {name: truth.glance(f"evidence/{name}", EVIDENCE_SCHEMA, coded=_CODED_EVIDENCE) for name in truth.counts("evidence")}
+    trees = {name: table.cast(EVIDENCE_SCHEMA) for name, table in evidence.items() if relation(name).family is Family.TREE}
     facts = {name: table for name, table in evidence.items() if name not in trees}
     touched = _touched(incoming, products, facts, trees, bands)
 
@@ -119,8 +131,8 @@ def slice_of(truth: Truth, products: pa.Table, incoming: Incoming) -> GraphTable
     others = {name: table.select(_OF_REST).filter(pc.invert(which[name])) for name, table in facts.items()}
     names = name_counts(with_related(others, products.column("key").combine_chunks()))
     rest = Rest(products.column("key").filter(pc.invert(among)).combine_chunks(), users, others, names)
-    mine = {name: table.filter(which[name]).combine_chunks() for name, table in facts.items()}
-    kept = products.filter(among).sort_by("key").combine_chunks()
+    mine = {name: table.filter(which[name]).cast(EVIDENCE_SCHEMA).combine_chunks() for name, table in facts.items()}
+    kept = products.filter(among).cast(PRODUCT_SCHEMA).sort_by("key").combine_chunks()
     return GraphTables(kept, {**mine, **trees}, events, bool(truth.manifest["timed"]), bands, rest)
 
 
@@ -152,17 +164,19 @@ def _sharing_prices(
     """Products with a price in categories that have no price bands yet and may now get them; there are few, by that."""
     placed = facts.get(Rel.IN_CATEGORY, EVIDENCE_SCHEMA.empty_table())
     came = [of[Rel.IN_CATEGORY] for of in (incoming.facts, incoming.triples or {}) if Rel.IN_CATEGORY in of]
-    mine = pa.concat_tables([placed.filter(pc.is_in(placed.column("source_key"), value_set=touched)), *came])
+    mine = pa.concat_tables([placed.filter(pc.is_in(placed.column("source_key"), value_set=touched)).cast(EVIDENCE_SCHEMA), *came])
     tree = [of[Rel.PART_OF] for of in (trees, incoming.tree, incoming.triples or {}) if Rel.PART_OF in of]
     steps = [pair for table in tree for pair in zip(*(table.column(n).to_pylist() for n in ("source_key", "target_key")), strict=True)]
     steps += [(child.key, parent.key) for child, _, parent in category_tree(category_paths(mine))]
     categories = _closure(set(pc.unique(mine.column("target_key")).to_pylist()), steps)
-    coming = products if incoming.products is None else pa.concat_tables([products, incoming.products])
-    coming = coming.filter(pc.is_in(coming.column("key"), value_set=touched))
+    coming = products.filter(pc.is_in(products.column("key"), value_set=touched)).cast(PRODUCT_SCHEMA)
+    coming = coming if incoming.products is None else pa.concat_tables([coming, incoming.products])
     found = []
     for code in pc.unique(currency(coming)).to_pylist():
         banded = bands.filter(pc.equal(bands.column("currency"), code)).column("category_key").to_pylist()
-        below = _closure(categories - set(banded), [(parent, child) for child, parent in steps])
+        if not (without_bands := categories - set(banded)):
+            continue
+        below = _closure(without_bands, [(parent, child) for child, parent in steps])
         there = placed.column("source_key").filter(pc.is_in(placed.column("target_key"), value_set=pa.array(sorted(below), pa.string())))
         priced = products.filter(pc.and_(pc.is_valid(amount(products)), pc.equal(currency(products), code))).column("key")
         found += there.filter(pc.is_in(there, value_set=priced.combine_chunks())).chunks
@@ -187,13 +201,10 @@ def _events(truth: Truth, incoming: Incoming) -> tuple[pa.Table, pa.Array]:
     """Events of the pairs of person and product that come, and those of the people who are known."""
     if not incoming.events:
         return EVENT_SCHEMA.empty_table(), pa.array([], pa.string())
-    come = pa.concat_tables([table.select(["user", "item"]) for table in incoming.events])
-    people, items = (pc.unique(come.column(name).combine_chunks()) for name in ("user", "item"))
-    held = truth.glance(EVENTS, EVENT_SCHEMA, {"user": people, "item": items})
-
+    pairs = Picked.like(pa.concat_tables([table.select(PAIR) for table in incoming.events]))
+    mine = truth.glance(EVENTS, EVENT_SCHEMA, pairs).combine_chunks()
     known = truth.glance(USERS, USER_SCHEMA).column("key")
-    mine = held.filter(among_pairs(held, come, people, items))
-    return mine, known.filter(pc.is_in(known, value_set=people)).combine_chunks()
+    return mine, known.filter(pc.is_in(known, value_set=pairs.values["user"])).combine_chunks()
 
 
 def _moved_categories(old: GraphTables, new: GraphTables) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import time
@@ -23,6 +22,7 @@ from kg.merge import compare
 from kg.ontology import Label
 from kg.store import GraphStore
 from kg.truth import Truth
+from kg.whole_files import write_whole
 from kg.workspace import Workspace
 
 
@@ -189,12 +189,7 @@ def _forget_rejects(path: Path, names: Callable[[str], bool], dry_run: bool) -> 
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for line in lines if not any(names(text) for text in _texts(_entry(line)))]
     if len(kept) < len(lines) and not dry_run:
-        temporary = path.with_name(f".{path.name}.tmp")
-        with temporary.open("w", encoding="utf-8") as file:
-            file.writelines(kept)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_whole(path, "".join(kept))
     return len(lines) - len(kept)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
+from kg.whole_files import write_whole
 from kg.workspace import Workspace
 
 _MARK = "# "
@@ -30,12 +30,7 @@ def forget_in_history(workspace: Workspace, names: Callable[[str], bool], dry_ru
     entries = _entries(path.read_text(encoding="utf-8", errors="replace"))
     kept = [entry for entry in entries if not names(_question(entry))]
     if len(kept) < len(entries) and not dry_run:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_text("".join(kept), encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, "".join(kept))
     return len(entries) - len(kept)
 
 

@@ -31,6 +31,7 @@ from kg.truth import PRODUCTS, Truth
 from kg.workspace import Workspace
 
 T = TypeVar("T")
+_KEY = pa.schema([PRODUCT_SCHEMA.field("key")])
 __all__ = ["FactSource", "FactSourceFactory", "IngestOptions", "IngestReport", "ingest"]
 
 
@@ -220,7 +221,7 @@ class _Ingest:
         """The ingest as a change of the truth; None where it is too large for that, or reaches too far."""
         if self.options.prune or self.options.move_bands:
             return None
-        found = self._timed("merging the change", lambda: delta(self.truth, self._held, incoming, run))
+        found = self._timed("merging the change", lambda: delta(self.truth, incoming, run))
         if found is None:
             return None
         parts, digest = 0, self.truth.digest
@@ -264,16 +265,17 @@ class _Ingest:
 
         return list(read_catalogue(catalogue.files, catalogue, self.rejects, self.progress, price_parser=price_parser))
 
-    @cached_property
-    def _held(self) -> pa.Table:
-        """The catalogue that is there, in no order."""
-        return self.truth.glance(PRODUCTS, PRODUCT_SCHEMA) if self.truth.exists else PRODUCT_SCHEMA.empty_table()
+    def _held(self, schema: pa.Schema) -> pa.Table:
+        """The catalogue that is there, or some columns of it, in no order."""
+        return self.truth.glance(PRODUCTS, schema) if self.truth.exists else schema.empty_table()
 
     def _source(self, products: pa.Table | None) -> FactSource | None:
         given = self.fact_source
         if given is None or isinstance(given, FactSource):
             return given
-        catalogue = PRODUCT_SCHEMA.empty_table() if products is None else merged_products(self._held, products, self.options.prune)
+        catalogue = PRODUCT_SCHEMA.empty_table()
+        if products is not None:
+            catalogue = merged_products(self._held(PRODUCT_SCHEMA), products, self.options.prune)
         found = teaching(self.learned, catalogue, self.options.relearn, self.options.relearn_after)
         if found.changed:
             self.progress.note(
@@ -285,8 +287,9 @@ class _Ingest:
         return learned_source(given, found, None if self.options.dry_run else self.learned, self.progress)
 
     def _incoming(self, products: list[Product] | None, table: pa.Table | None, source: FactSource | None) -> Incoming:
-        known = set() if self.options.prune and products is not None else set(self._held.column("key").to_pylist())
-        known |= {product.key for product in products or ()}
+        known = {product.key for product in products or ()}
+        if not (self.options.prune and products is not None):
+            known.update(self._held(_KEY).column("key").to_pylist())
         facts: Mapping[str, pa.Table] = {}
         tree: Mapping[str, pa.Table] = {}
         stated_by_columns = column_facts(products or (), self.ontology)

@@ -20,6 +20,7 @@ from kg.events import NO_TIME, EventLog
 from kg.ontology import EVENT_RELATIONS, Family, Label, relation
 from kg.snapshot import Edges, GraphSnapshot
 from kg.vocabulary import Vocabulary
+from kg.whole_files import whole_file
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -194,7 +195,8 @@ def write_graphml(snapshot: GraphSnapshot, path: Path) -> None:
         plain.add_node(places[node], **_escaped(row))
     for source, target, key, row in graph.edges(keys=True, data=True):
         plain.add_edge(places[source], places[target], key=key, **_escaped(row))
-    nx.write_graphml_xml(plain, path)
+    with whole_file(path) as temporary:
+        nx.write_graphml_xml(plain, temporary)
 
 
 def read_graphml(path: Path) -> GraphSnapshot:

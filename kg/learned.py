@@ -25,6 +25,7 @@ from kg.model import Product
 from kg.progress import SILENT, Progress
 from kg.staged import FactSource, FactSourceFactory, LearnedSource
 from kg.tables import PRODUCT_SCHEMA, content_digest, products_of
+from kg.whole_files import whole_file
 
 Relearn = Literal["auto", "always", "never"]
 _FILE = "products.parquet"
@@ -96,12 +97,8 @@ def keep_teaching(folder: Path, found: Teaching) -> None:
     if not found.fresh:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{_FILE}.{os.getpid()}.tmp"
-    try:
+    with whole_file(folder / _FILE) as temporary:
         pq.write_table(found.products, temporary, compression="zstd")
-        temporary.replace(folder / _FILE)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _kept(folder: Path | None) -> pa.Table | None:

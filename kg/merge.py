@@ -80,7 +80,7 @@ def merge(old: GraphTables, incoming: Incoming, prune: bool = False, move_bands:
     for found in (incoming.facts, incoming.tree, incoming.triples or _EMPTY):
         for name, table in found.items():
             evidence.setdefault(name, []).append(table)
-    joined = {name: _of_products(name, pa.concat_tables(tables), keys) for name, tables in evidence.items()}
+    joined = _of_products({name: pa.concat_tables(tables) for name, tables in evidence.items()}, keys)
     joined, bands = with_derived(products, joined, old.bands, old.rest, incoming.proposing, move_bands)
     marked = {str(name): _marked(old.evidence.get(name), distinct_evidence(table), run) for name, table in joined.items()}
     events, timed = _events(old, incoming, keys, prune)
@@ -139,16 +139,25 @@ def _kept(table: pa.Table, incoming: Incoming, prune: bool) -> pa.Table:
     return table.filter(pc.invert(gone))
 
 
-def _of_products(name: str, table: pa.Table, keys: pa.Array) -> pa.Table:
+def _of_products(evidence: Mapping[str, pa.Table], keys: pa.Array) -> dict[str, pa.Table]:
     """Without the facts of products that are gone."""
-    return table if relation(name).family is Family.TREE else table.filter(pc.is_in(table.column("source_key"), value_set=keys))
+    facts = [name for name in evidence if relation(name).family is not Family.TREE]
+    kept = _with_known([evidence[name] for name in facts], "source_key", keys)
+    return {**evidence, **dict(zip(facts, kept, strict=True))}
+
+
+def _with_known(tables: Sequence[pa.Table], column: str, keys: pa.Array) -> Sequence[pa.Table]:
+    """Rows whose value is a key. The many keys are looked through once, for the distinct values of all tables."""
+    values = pc.unique(pa.chunked_array([chunk for table in tables for chunk in table.column(column).chunks], pa.string()))
+    known = values.filter(pc.is_in(values, value_set=keys))
+    return tables if len(known) == len(values) else [t.filter(pc.is_in(t.column(column), value_set=known)) for t in tables]
 
 
 def _with_category_tree(evidence: Mapping[str, pa.Table], rest: Rest) -> pa.Table:
     stated = evidence.get(Rel.PART_OF, EVIDENCE_SCHEMA.empty_table())
     stated = stated.filter(pc.not_equal(stated.column("extractor"), CATEGORY_PATH))
-    placed = [of[Rel.IN_CATEGORY].select(["target_key", "text"]) for of in (evidence, rest.evidence) if Rel.IN_CATEGORY in of]
-    drawn = tree_tables(category_tree(category_paths(pa.concat_tables(placed)) if placed else []), TREE, CATEGORY_PATH)
+    placed = [of[Rel.IN_CATEGORY] for of in (evidence, rest.evidence) if Rel.IN_CATEGORY in of]
+    drawn = tree_tables(category_tree(sorted({path for table in placed for path in category_paths(table)})), TREE, CATEGORY_PATH)
     return pa.concat_tables([stated, *drawn.values()])
 
 
@@ -195,7 +204,7 @@ def _events(old: GraphTables, incoming: Incoming, keys: pa.Array, prune: bool) -
             )
         timed = incoming.timed
         tables += [events_table(table) for table in incoming.events]
-    tables = [table.filter(pc.is_in(table.column("item"), value_set=keys)) for table in tables]
+    tables = list(_with_known(tables, "item", keys))
     if not tables:
         return old.events.slice(0, 0), timed
     # The same event in two files is one event; twice in one file, it happened twice. So repeats are numbered in each file.

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from kg.merge import CATALOGUE, TRIPLES, Incoming
+from kg.picked import Picked
 from kg.row_digests import difference
-from kg.tables import EVENT_SCHEMA, EVIDENCE_SCHEMA, distinct_evidence
-from kg.truth import EVENTS, Truth
+from kg.tables import EVENT_SCHEMA, EVIDENCE_SCHEMA, PRODUCT_SCHEMA, distinct_evidence
+from kg.truth import EVENTS, PRODUCTS, Truth
+
+PAIR = ("user", "item")
 
 
-def news(truth: Truth, products: pa.Table, incoming: Incoming) -> Incoming:
+def news(truth: Truth, incoming: Incoming) -> Incoming:
     """An ingest without what would change nothing.
 
     A product stays with all that was read out of it if its row or any of that is another now; a triple stays with those of its
     product, an event with those of its person and product.
-
-    Args:
-        products: the catalogue that the truth holds.
 
     Raises:
         StateError: a part of the truth is missing or damaged.
@@ -33,7 +31,8 @@ def news(truth: Truth, products: pa.Table, incoming: Incoming) -> Incoming:
     if incoming.products is not None:
         keys = incoming.products.column("key").combine_chunks()
         before = {name: _among(_of(table, CATALOGUE), "source_key", keys) for name, table in evidence.items()}
-        kept = _keys([difference(products, incoming.products)[0].column("key"), *_changed(before, incoming.facts)])
+        rows = difference(truth.glance(PRODUCTS, PRODUCT_SCHEMA), incoming.products)[0]
+        kept = _keys([rows.column("key"), *_changed(before, incoming.facts)])
         facts = {name: _among(table, "source_key", kept) for name, table in incoming.facts.items()}
         found = replace(found, products=_among(incoming.products, "key", kept), facts=facts)
     if incoming.triples is not None:
@@ -77,22 +76,4 @@ def _among(table: pa.Table, column: str, keys: pa.Array) -> pa.Table:
 
 def _new_events(held: pa.Table, events: pa.Table) -> pa.Table:
     come = difference(held, events.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA))[0]
-    people, items = (pc.unique(come.column(name).combine_chunks()) for name in ("user", "item"))
-    near = _among(_among(events, "user", people), "item", items)
-    return near.filter(among_pairs(near, come, people, items))
-
-
-def among_pairs(events: pa.Table, wanted: pa.Table, people: pa.Array, items: pa.Array) -> pa.Array:
-    """Which events are of a pair of person and product that others are of too (boolean [n]).
-
-    Args:
-        events, wanted: columns `user` and `item`.
-        people, items: all that either table speaks of, each once.
-    """
-
-    def numbers(table: pa.Table) -> NDArray[np.int64]:
-        user, item = (pc.index_in(table.column(n), value_set=v).to_numpy() for n, v in (("user", people), ("item", items)))
-        found: NDArray[np.int64] = user.astype(np.int64) * len(items) + item
-        return found
-
-    return pa.array(np.isin(numbers(events), numbers(wanted)))
+    return events.filter(Picked.like(come.select(PAIR)).mask(events))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from kg.errors import ClewError, StateError
+from kg.whole_files import write_whole
 from kg.workspace import Workspace
 
 _FILE = "ingest.json"
@@ -23,9 +23,7 @@ def pending(workspace: Workspace, asked: Mapping[str, Any]) -> Iterator[None]:
     """
     path = workspace.cache / _FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{_FILE}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(asked, ensure_ascii=False), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(asked, ensure_ascii=False))
     try:
         yield
     except ClewError:

@@ -20,6 +20,7 @@ from kg.mapping import guess_catalogue, guess_events, looks_like_keys, required
 from kg.readers import read_chunks, sample
 from kg.rejects import Rejects
 from kg.values import text_list
+from kg.whole_files import write_whole
 
 _SHOWN = 5
 _ASKED = 200  # events whose products are looked up in the catalogue
@@ -246,9 +247,4 @@ def write_config(path: Path, text: str, force: bool) -> None:
     if path.exists() and not force:
         raise InputError(f"{path} exists already.", "Edit it, or write it anew with --force.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 
 from kg.model import Entity, Evidence, Fact
 from kg.ontology import RELATIONS, Label, Rel
-from kg.tables import EVIDENCE_SCHEMA, Rest, entity_tables, evidence_tables
+from kg.tables import EVIDENCE_SCHEMA, Rest, entity_tables, evidence_tables, name_counts
 
 EXTRACTOR = "likeness"
 _END = RELATIONS[Rel.SAME_AS].source
@@ -52,15 +53,21 @@ class ProposingSource(Protocol):
 
 def named_brands(evidence: Mapping[str, pa.Table], rest: Rest | None = None) -> list[Named]:
     """The brands that products have, by key."""
-    columns = ["source_key", "target_key", "target_name", "target_kind"]
-    parts = [of[Rel.HAS_BRAND].select(columns) for of in (evidence, rest.evidence if rest else {}) if Rel.HAS_BRAND in of]
+    parts = _stated_brands(evidence, rest)
     if not parts:
         return []
-    stated = pa.concat_tables(parts)
-    names = dict(zip(*(entity_tables({str(Rel.HAS_BRAND): stated})[_END].column(n).to_pylist() for n in ("key", "name")), strict=True))
-    counted = stated.group_by("target_key").aggregate([("source_key", "count_distinct")])
-    counts = zip(counted.column("target_key").to_pylist(), counted.column("source_key_count_distinct").to_pylist(), strict=True)
-    return [Named(key, names[key], count) for key, count in sorted(counts)]
+    named = [name_counts({str(Rel.HAS_BRAND): part})[_END] for part in parts]
+    found = entity_tables({}, {_END: pa.concat_tables(named)})[_END]
+    names = dict(zip(found.column("key").to_pylist(), found.column("name").to_pylist(), strict=True))
+    counts: Counter[str] = Counter()
+    for part in parts:  # each product is in one part
+        counted = part.group_by("target_key").aggregate([("source_key", "count_distinct")])
+        counts.update(dict(zip(*(counted.column(n).to_pylist() for n in ("target_key", "source_key_count_distinct")), strict=True)))
+    return [Named(key, names[key], count) for key, count in sorted(counts.items())]
+
+
+def _stated_brands(evidence: Mapping[str, pa.Table], rest: Rest | None) -> list[pa.Table]:
+    return [of[Rel.HAS_BRAND] for of in (evidence, rest.evidence if rest else {}) if Rel.HAS_BRAND in of]
 
 
 def proposed(evidence: Mapping[str, pa.Table], rest: Rest, source: ProposingSource | None) -> pa.Table:
@@ -75,9 +82,9 @@ def proposed(evidence: Mapping[str, pa.Table], rest: Rest, source: ProposingSour
     held = evidence.get(Rel.SAME_AS, EVIDENCE_SCHEMA.empty_table())
     ours = pc.equal(held.column("extractor"), EXTRACTOR)
     stated = held.filter(pc.invert(ours))
-    brands = named_brands(evidence, rest)
     if source is None:
-        there = pa.array([brand.key for brand in brands], pa.string())
+        keys = [key for part in _stated_brands(evidence, rest) for key in pc.unique(part.column("target_key")).to_pylist()]
+        there = pa.array(keys, pa.string())
         ends = pc.and_(pc.is_in(held.column("source_key"), value_set=there), pc.is_in(held.column("target_key"), value_set=there))
         return pa.concat_tables([stated, held.filter(pc.and_(ours, ends))])
     facts = [
@@ -87,6 +94,6 @@ def proposed(evidence: Mapping[str, pa.Table], rest: Rest, source: ProposingSour
             Entity(Label.BRAND, pair.other.name, key=pair.other.key),
             (Evidence("name", 0, len(pair.entity.name), pair.entity.name, EXTRACTOR, pair.score),),
         )
-        for pair in source.alike(brands)
+        for pair in source.alike(named_brands(evidence, rest))
     ]
     return pa.concat_tables([stated, *evidence_tables(facts, EXTRACTOR).values()])

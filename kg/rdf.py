@@ -23,6 +23,7 @@ from kg.ontology import Family, Label, Property, Rel, product_properties, relati
 from kg.own_ontology import property_value
 from kg.progress import SILENT, Progress
 from kg.tables import GraphTables
+from kg.whole_files import whole_file
 
 FORMATS: Final = {"ttl": "turtle", "nt": "nt", "jsonld": "json-ld"}
 FORMAT_VERSION: Final = 1
@@ -89,21 +90,20 @@ def write_rdf(tables: GraphTables, path: Path, format_name: str, with_users: boo
     """
     if format_name not in FORMATS:
         raise UsageError(f"There is no RDF format {format_name!r}.", f"Those that exist: {', '.join(FORMATS)}.")
-    part = path.with_name(path.name + ".part")
     count = 0
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file, progress.stage(f"writing {path.name}") as advance:
-            if format_name == "jsonld":
-                file.write(f'{{"@context": {json.dumps(_PREFIXES)},\n"@graph": [')
-            for number, chunk in enumerate(_chunks(_triples(tables, with_users))):
-                count += len(chunk)
-                file.write(_written(chunk, format_name, first=number == 0))
-                advance(len(chunk))
-            if format_name == "jsonld":
-                file.write("\n]}\n")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        whole_file(path) as part,
+        part.open("w", encoding="utf-8", newline="") as file,
+        progress.stage(f"writing {path.name}") as advance,
+    ):
+        if format_name == "jsonld":
+            file.write(f'{{"@context": {json.dumps(_PREFIXES)},\n"@graph": [')
+        for number, chunk in enumerate(_chunks(_triples(tables, with_users))):
+            count += len(chunk)
+            file.write(_written(chunk, format_name, first=number == 0))
+            advance(len(chunk))
+        if format_name == "jsonld":
+            file.write("\n]}\n")
     return count
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from kg.errors import InputError
+from kg.whole_files import put_in_place
 
 # A row of 10 MB is kept by its beginning: the file that it came from is named, and still has the rest.
 MAX_KEPT = 4_096
@@ -93,8 +93,7 @@ class Rejects:
         try:
             with file:
                 file.flush()
-                os.fsync(file.fileno())
-            self._temporary.replace(self.path)
+            put_in_place(self._temporary, self.path)
         finally:
             self._temporary.unlink(missing_ok=True)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 from kg.config import CatalogueSource, EventsSource, TriplesSource
 from kg.digest import digest_json
+from kg.whole_files import write_whole
 
 _FILE = "ingested.json"
 Source = CatalogueSource | EventsSource | TriplesSource
@@ -119,12 +119,7 @@ class Remembered:
         if request.digest is not None and not waits:
             kept.append(Done(request.digest, request.kinds, rejected, reasons, file_digest(rejects) if rejected and rejects else None))
         document = {"graph": graph, "done": [asdict(done) for done in kept]}
-        temporary = self._path.with_name(f".{_FILE}.{os.getpid()}.tmp")
-        try:
-            temporary.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-            temporary.replace(self._path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(self._path, json.dumps(document, ensure_ascii=False))
 
     def _held(self, graph: str) -> list[Done]:
         try:

@@ -17,6 +17,7 @@ Rows = NDArray[np.uint64]  # [2, n]
 _ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64)
 _FINAL = np.array([0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53], np.uint64)
 _HALF = np.uint64(32)
+_ROOM = 2**62
 
 
 def row_digests(table: pa.Table) -> Rows:
@@ -67,7 +68,7 @@ def _text(total: NDArray[np.uint64]) -> str:
 
 def difference(old: pa.Table, new: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Rows of `new` that `old` lacks, and rows of `old` that `new` lacks; a row that stands twice counts twice."""
-    ids, repeats = _numbered(np.concatenate([row_digests(old), row_digests(new)], axis=1), old.num_rows)
+    ids, repeats = _numbered(_row_numbers(pa.concat_tables([old, new])), old.num_rows)
     kinds = int(ids.max()) + 1 if len(ids) else 0
     in_old, in_new = np.bincount(ids[: old.num_rows], minlength=kinds), np.bincount(ids[old.num_rows :], minlength=kinds)
     gone = repeats[: old.num_rows] >= in_new[ids[: old.num_rows]]
@@ -86,17 +87,45 @@ def without(table: pa.Table, removed: pa.Table, key: str) -> pa.Table:
     return pa.concat_tables([table.filter(pc.invert(looked_at)), difference(removed, candidates)[0]])
 
 
-def _numbered(rows: Rows, split: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _row_numbers(table: pa.Table) -> NDArray[np.int64]:
+    """A number for each row, the same for rows that say the same (int64 [n]). Numbers mean nothing outside this table."""
+    found = np.zeros(table.num_rows, np.int64)
+    room = 1
+    for column in table.columns:
+        codes, count = _codes(column)
+        if count <= 1:
+            continue
+        if room > _ROOM // count:
+            kinds, found = np.unique(found, return_inverse=True)
+            room = len(kinds)
+        found *= count
+        found += codes
+        room *= count
+    return found
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
+    """Each value's number among the column's distinct values, null being one (int64 [n]), and how many there are."""
+    whole = column.combine_chunks()
+    if pa.types.is_floating(whole.type):
+        bits = pc.fill_null(whole, 0).cast(pa.float64()).to_numpy(zero_copy_only=False).view(np.int64)
+        whole = pa.array(bits, mask=pc.is_null(whole).to_numpy(zero_copy_only=False))
+    coded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
+    count = len(coded.dictionary)
+    codes = pc.fill_null(coded.indices, count).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes, count + bool(coded.null_count)
+
+
+def _numbered(rows: NDArray[np.int64], split: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """A number for each distinct row, and how many of the same stand before it on its side of `split` (int64 [n] each)."""
-    n = rows.shape[1]
-    side = np.arange(n) >= split
-    order = np.lexsort((side, *rows))
-    placed = rows[:, order]
+    n = len(rows)
+    order = np.argsort(rows, kind="stable")  # what stands before `split` stays before what stands after it
+    placed, side = rows[order], order >= split
     starts = np.ones(n, np.bool_)
-    starts[1:] = (placed[:, 1:] != placed[:, :-1]).any(0)
+    starts[1:] = placed[1:] != placed[:-1]
     ids = np.empty(n, np.int64)
     ids[order] = np.cumsum(starts) - 1
-    starts[1:] |= side[order][1:] != side[order][:-1]
+    starts[1:] |= side[1:] != side[:-1]
     begins = np.flatnonzero(starts)
     repeats = np.empty(n, np.int64)
     repeats[order] = np.arange(n) - np.repeat(begins, np.diff(np.append(begins, n)))

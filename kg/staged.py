@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -18,6 +17,7 @@ from kg.model import Entity, Fact, Product
 from kg.ontology import Relation
 from kg.progress import SILENT, Progress
 from kg.tables import EVIDENCE_SCHEMA, evidence_tables, tree_tables
+from kg.whole_files import whole_file
 
 BATCH = 512
 _STAGED_SCHEMA = EVIDENCE_SCHEMA.append(pa.field("relation", pa.string()))
@@ -211,13 +211,12 @@ class Staging:
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f".{name}.{os.getpid()}.tmp"
-        try:
-            with pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-                writer.write_table(table)
-            temporary.replace(self.folder / name)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with (
+            whole_file(self.folder / name) as temporary,
+            pa.OSFile(str(temporary), "wb") as file,
+            pa.ipc.new_file(file, table.schema) as writer,
+        ):
+            writer.write_table(table)
 
     def sweep(self) -> None:
         """Forget what other sources read, and earlier states of the batches that this run used; the rest of the catalogue stays."""

@@ -88,6 +88,7 @@ EVENT_ORDER = ("user", "time", "item", "kind", "value")
 RELATED_KIND = "related_product"
 _RELATED_SUFFIX = "_MENTIONED"
 _BASE = hashlib.sha256(b"clew table 1").digest()
+_NAMED_SCHEMA = pa.schema([*ENTITY_SCHEMA, ("count_all", pa.int64())])
 _NO_TABLES: Mapping[Any, pa.Table] = MappingProxyType({})
 
 
@@ -212,25 +213,23 @@ def with_related(evidence: Mapping[str, pa.Table], product_keys: pa.Array) -> di
 
 
 def name_counts(evidence: Mapping[str, pa.Table]) -> dict[Label, pa.Table]:
-    """How often evidence uses a name and kind for an entity (key, name, kind, count), by label."""
+    """How often evidence uses a name and kind for an entity (key, name, kind, count), by label; a row for each relation that does."""
     named: dict[Label, list[pa.Table]] = {}
     for name, table in evidence.items():
         ends = relation(name)
         if ends.target in (Label.PRODUCT, Label.USER):
             continue
         kind = pc.fill_null(table.column("target_kind"), "")
-        named.setdefault(ends.target, []).append(
-            pa.table({"key": table.column("target_key"), "name": table.column("target_name"), "kind": kind})
-        )
+        named.setdefault(ends.target, []).append(_counted(table.column("target_key"), table.column("target_name"), kind))
         if ends.family is Family.TREE:
-            blank = pa.array([""] * table.num_rows, pa.string())
-            child = pa.table({"key": table.column("source_key"), "name": table.column("source_name"), "kind": blank})
-            named.setdefault(ends.source, []).append(child)
-    return {label: _counted(pa.concat_tables(tables)) for label, tables in named.items()}
+            blank = pa.chunked_array([pa.array([""] * table.num_rows, pa.string())])
+            named.setdefault(ends.source, []).append(_counted(table.column("source_key"), table.column("source_name"), blank))
+    return {label: pa.concat_tables(tables) for label, tables in named.items()}
 
 
-def _counted(named: pa.Table) -> pa.Table:
-    counted = named.group_by(["key", "name", "kind"]).aggregate([([], "count_all")])
+def _counted(keys: pa.ChunkedArray, names: pa.ChunkedArray, kinds: pa.ChunkedArray) -> pa.Table:
+    named = pa.table({"key": keys, "name": names, "kind": kinds}).unify_dictionaries()
+    counted = named.group_by(["key", "name", "kind"]).aggregate([([], "count_all")]).cast(_NAMED_SCHEMA)
     # A name that nobody states (a tree's child known only by its key) must lose against any that is stated.
     stated = pc.if_else(pc.is_null(counted.column("name")), pa.scalar(0, pa.int64()), counted.column("count_all"))
     return counted.select(["key", "name", "kind"]).append_column("count", stated)
@@ -293,7 +292,8 @@ class Rest:
     Args:
         product_keys: of the other products.
         users: those of the people looked at who have events elsewhere.
-        evidence: of the other products, by relation (facts and links).
+        evidence: of the other products, by relation (facts and links); of `EVIDENCE_SCHEMA`'s columns the ends, target_name,
+            target_kind and text, as text or dictionaries.
         names: `name_counts` of that evidence.
     """
 

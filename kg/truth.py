@@ -14,8 +14,7 @@ in which they came, nor on how they lie in files; nodes and edges follow from th
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +27,7 @@ from kg.errors import StateError
 from kg.ontology import Label, Ontology, relation
 from kg.ordering import sort_order
 from kg.own_ontology import FILE_NAME, adopt_beside
+from kg.picked import Picked
 from kg.row_digests import difference, moved_sum, row_sum
 from kg.tables import (
     BAND_SCHEMA,
@@ -38,7 +38,8 @@ from kg.tables import (
     PRODUCT_SCHEMA,
     GraphTables,
 )
-from kg.truth_parts import LAYERS, RESTORE, PartWriter, cut, files_of, layer, overgrown, read_table, sync
+from kg.truth_parts import LAYERS, RESTORE, PartWriter, cut, files_of, layer, overgrown, read_table
+from kg.whole_files import sync, write_whole
 
 FORMAT_VERSION = 2
 _READABLE = (1, FORMAT_VERSION)
@@ -173,16 +174,19 @@ class Truth:
         """
         return read_table(self.folder / name, self.manifest["tables"].get(name, {}), schema, _key(name)).combine_chunks()
 
-    def glance(self, name: str, schema: pa.Schema, where: Mapping[str, pa.Array] | None = None) -> pa.Table:
+    def glance(self, name: str, schema: pa.Schema, where: Picked | None = None, coded: Sequence[str] = ()) -> pa.Table:
         """The rows of one table in no order, checked only by the checksums that Parquet keeps.
 
         Args:
-            where: only rows whose (text) columns have one of some values.
+            schema: of the table, or of those of its columns that are wanted, the key among them.
+            where: which rows; None for all.
+            coded: text columns that come as dictionaries; not together with `where`.
 
         Raises:
             StateError: a file is missing, truncated or foreign.
         """
-        return read_table(self.folder / name, self.manifest["tables"].get(name, {}), schema, _key(name), check=False, where=where)
+        stored = self.manifest["tables"].get(name, {})
+        return read_table(self.folder / name, stored, schema, _key(name), check=False, where=where, coded=coded)
 
     def tables(self) -> GraphTables:
         """The whole graph, every part checked. A writer that commits meanwhile is followed: the graph is then the new one.
@@ -327,16 +331,7 @@ class Truth:
         return Written(manifest["digest"], parts_written)
 
     def _commit(self, manifest: dict[str, Any]) -> None:
-        path = self.folder / "manifest.json"
-        temporary = self.folder / f".manifest.{os.getpid()}.tmp"
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(manifest, file, ensure_ascii=False, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(self.folder / "manifest.json", json.dumps(manifest, ensure_ascii=False, indent=1))
         sync(self.folder)
         self.__dict__.pop("manifest", None)
 

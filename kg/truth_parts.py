@@ -7,67 +7,76 @@ layers removed, plus what they added; when layers have grown, they are worked in
 
 from __future__ import annotations
 
-import functools
-import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kg.errors import StateError
+from kg.picked import Picked
 from kg.row_digests import without
 from kg.tables import content_digest
+from kg.whole_files import sync, whole_file
 
 RESTORE = "Restore the folder from a copy, or move it away and ingest the files again."
 LAYERS = ("added", "removed")
 _ROWS_PER_PART = 65_536
 _MAX_PARTS = 256
 _MAX_LAYERS = 48
+_READERS = 2  # files read at once; each takes memory of its own
 _MAX_SHARE = 0.25  # rows in layers, as a share of those in base parts, beyond which they are worked in
 
 
 def read_table(
-    folder: Path, stored: Mapping[str, Any], schema: pa.Schema, key: str, check: bool = True, where: Mapping[str, pa.Array] | None = None
+    folder: Path,
+    stored: Mapping[str, Any],
+    schema: pa.Schema,
+    key: str,
+    check: bool = True,
+    where: Picked | None = None,
+    coded: Sequence[str] = (),
 ) -> pa.Table:
     """The rows of a table.
 
     Args:
         folder: where its files lie.
         stored: what the manifest says of it.
+        schema: of the table, or of those of its columns that are wanted, the key among them.
         key: a column that narrows down where to look for removed rows.
         check: hold every file against its digest; else only against the checksums that Parquet keeps.
-        where: only rows whose (text) columns have one of some values; None for all.
+        where: which rows; None for all.
+        coded: text columns that come as dictionaries, for memory and speed where values repeat; not together with `where`.
 
     Raises:
         StateError: a file is missing, truncated, foreign or not what the manifest says.
     """
+    due = pa.schema([pa.field(f.name, pa.dictionary(pa.int32(), pa.string())) if f.name in coded else f for f in schema])
+
+    def read(part: Mapping[str, Any]) -> pa.Table:
+        return _read(folder / part["file"], part, schema, check, coded) if where is None else _some(folder, part, schema, where)
 
     def files(*kinds: str) -> pa.Table:
         parts = [part for kind in kinds for part in stored.get(kind, ())]
-        read = [
-            _read(folder / part["file"], part, schema, check) if where is None else _some(folder, part, schema, where) for part in parts
-        ]
-        return pa.concat_tables([schema.empty_table(), *read])
+        with ThreadPoolExecutor(_READERS) as pool:
+            found = list(pool.map(read, parts)) if len(parts) > 1 else [read(part) for part in parts]
+        return pa.concat_tables([due.empty_table(), *found]).unify_dictionaries()
 
     held, removed = files("parts", "added"), files("removed")
     return without(held, removed, key) if removed.num_rows else held
 
 
-def _some(folder: Path, part: Mapping[str, Any], schema: pa.Schema, where: Mapping[str, pa.Array]) -> pa.Table:
-    """Rows of one file that have some values; those columns are only spelt out for the rows that stay."""
+def _some(folder: Path, part: Mapping[str, Any], schema: pa.Schema, where: Picked) -> pa.Table:
+    """Some rows of one file; text is only spelt out for the rows that stay."""
     table = _read(
         folder / part["file"], part, schema, check=False, coded=[field.name for field in schema if pa.types.is_string(field.type)]
     )
-    found = []
-    for chunk in table.to_batches():
-        masks = [pc.take(pc.is_in(chunk[name].dictionary, value_set=values), chunk[name].indices) for name, values in where.items()]
-        found.append(chunk.filter(functools.reduce(pc.and_, masks)))
+    found = [chunk.filter(where.mask(chunk)) for chunk in table.to_batches()]
     return pa.Table.from_batches(found, table.schema).cast(schema)
 
 
@@ -75,7 +84,7 @@ def _read(path: Path, part: Mapping[str, Any], schema: pa.Schema, check: bool, c
     """One file, held against what the manifest says of it; `coded` columns come as dictionaries."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=list(coded)) as file:
-            found = file.read(use_threads=False)
+            found = file.read(schema.names, use_threads=False)
     except FileNotFoundError:
         raise StateError(f"{path} is missing, which the manifest names.", RESTORE) from None
     except (pa.ArrowInvalid, OSError) as error:
@@ -165,20 +174,5 @@ class PartWriter:
 
 def _write(part: pa.Table, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as temporary:
         pq.write_table(part, temporary, compression="lz4", write_page_checksum=True)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sync(folder: Path) -> None:
-    """Have a folder's entries on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -25,6 +25,7 @@ import numpy as np
 from gnn.arrays import map_arrays, save_arrays
 from kg.digest import digest_arrays, digest_json
 from kg.errors import StateError, UnknownKeyError
+from kg.whole_files import write_whole
 from recommend.arrays import Arrays
 from recommend.news import fingerprint, news
 from recommend.scorer import Scorer, TextVectors
@@ -240,6 +241,7 @@ def card(models: Path, name: str | None = None) -> dict[str, Any]:
         "digest": manifest["digest"],
         "graph": manifest["snapshot_digest"],
         "current": chosen == current,
+        "preset": config.get("preset", "default"),
         "seed": config.get("seed", 0),
         "text_encoder": config.get("text_encoder", []),
         "without": config.get("without", []),
@@ -331,6 +333,4 @@ def _state(models: Path) -> dict[str, Any]:
 
 
 def _write_state(models: Path, current: str, before: list[str]) -> None:
-    temporary = models / f"current.json.{os.getpid()}.tmp"
-    temporary.write_text(json.dumps({"current": current, "before": before}) + "\n", encoding="utf-8")
-    temporary.replace(models / "current.json")
+    write_whole(models / "current.json", json.dumps({"current": current, "before": before}) + "\n")

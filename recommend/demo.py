@@ -22,6 +22,7 @@ from kg.errors import ClewError
 from kg.events import EventLog
 from kg.model import Product
 from kg.progress import SILENT, Progress
+from kg.whole_files import write_whole
 from kg.workspace import Workspace
 from recommend.bundle import load
 from recommend.service import Recommender
@@ -146,9 +147,7 @@ class Demo:
 
     def _note(self, **entries: Any) -> None:
         record = {**self._record(), "made_from": made_from(), **entries}
-        part = self._record_file.with_suffix(".part")
-        part.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        part.replace(self._record_file)
+        write_whole(self._record_file, json.dumps(record, indent=1))
 
     def ready(self) -> Recommender | None:
         """What an earlier run left, if it is whole and was made from the same files by the same version."""

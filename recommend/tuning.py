@@ -7,7 +7,6 @@ in a journal before the next begins: a search that was stopped, or killed, goes 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from kg.digest import digest_json
 from kg.errors import ClewError, StateError
 from kg.progress import SILENT, Progress
 from kg.seeds import derive
+from kg.whole_files import write_whole
 from recommend.views.ease import RIDGE
 
 if TYPE_CHECKING:
@@ -96,9 +96,7 @@ def tuned_settings(workspace: Workspace, config: TrainConfig) -> FitSettings:
 def keep(workspace: Workspace, tuned: Tuned) -> None:
     """Write what a search found; the file appears whole or not at all."""
     path = tuned_file(workspace)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(tuned.to_dict(), indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(tuned.to_dict(), indent=1) + "\n")
 
 
 def names_of(config: TrainConfig) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import click
 from extraction.cli.review import review
 from extraction.cli.teach import reader_of, score, train
 from kg.cli.common import Session, command_options
+from kg.whole_files import whole_file
 
 if TYPE_CHECKING:
     from extraction.base import Mention
@@ -104,14 +105,8 @@ def _output(out: str) -> Iterator[IO[str]]:
     if out == "-":
         yield sys.stdout
         return
-    path = Path(out)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as stream:
-            yield stream
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(Path(out)) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        yield stream
 
 
 def _tell(session: Session, out: str, products: int, mentions: int, rejects: Rejects) -> None:

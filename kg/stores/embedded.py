@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from kg.store import CYPHER, Counts, Edge, Limits, Node, Rows, edge_schema, node
 from kg.store import Path as GraphPath
 from kg.stores import child
 from kg.stores.frames import receive, send
+from kg.whole_files import whole_file
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _DEFAULT_LIMITS = Limits()
@@ -100,12 +100,8 @@ class EmbeddedStore:
 
     def save(self, path: Path) -> None:
         """Write the graph into a file that appears whole or not at all."""
-        temporary = path.resolve().with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
+        with whole_file(path) as temporary:
             self._ask({"op": "save", "path": str(temporary)})
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def counts(self) -> Counts:
         """See `GraphStore`."""

@@ -9,6 +9,7 @@ import click
 
 from kg.cli.common import Session, command_options
 from kg.errors import UsageError
+from kg.whole_files import write_whole
 from recommend.cli.ask import polished, request_settings, setting_options
 
 if TYPE_CHECKING:
@@ -66,9 +67,7 @@ def explain(session: Session, who_and_what: tuple[str, ...], history: str | None
 def _draw(answer: Answer, file: Path) -> None:
     from recommend.draw import html, svg
 
-    part = file.with_name(f".{file.name}.part")
-    part.write_text(svg(answer) if file.suffix == ".svg" else html(answer), encoding="utf-8")
-    part.replace(file)
+    write_whole(file, svg(answer) if file.suffix == ".svg" else html(answer))
 
 
 def _files(out: str | None) -> list[Path]:
