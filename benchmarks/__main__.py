@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 
-NAMES = ("cli", "extraction", "ranking", "reasons", "graph", "growth")
+NAMES = ("cli", "extraction", "ranking", "ablation", "reasons", "graph", "growth")
 
 
 def main() -> int:
@@ -15,9 +15,12 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="the smallest size that still means something")
     parser.add_argument("--neo4j", action="store_true", help="graph: start a Neo4j and measure it in the same run")
     parser.add_argument("--scale", default="", help="graph: sizes, such as 0.1,1,3,10")
+    parser.add_argument("--only", default="", help="graph: stages, such as first,delta; the others keep their figures")
+    parser.add_argument("--folder", default="", help="graph: where to keep the shops that it makes")
     args = parser.parse_args()
     for name in args.names or NAMES:
-        more = {"neo4j": args.neo4j, "scale": args.scale} if name == "graph" else {}
+        own = {"neo4j": args.neo4j, "scale": args.scale, "only": args.only, "folder": args.folder}
+        more = own if name == "graph" else {}
         importlib.import_module(f"benchmarks.{name}").main(quick=args.quick, **more)
     return 0
 

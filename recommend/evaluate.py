@@ -48,6 +48,7 @@ def evaluate_with_lists(
         "name": benchmark.name,
         "model": name,
         "seed": training.config.seed,
+        "preset": training.config.preset,
         "without": list(training.config.without),
         "tests": {task: result.to_dict(seed) for task, result in results.items()},
         "seconds": {"fit": fit_seconds, "rank": time.perf_counter() - started - fit_seconds},

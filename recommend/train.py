@@ -89,7 +89,7 @@ def train(workspace: Workspace, config: TrainConfig | None = None, progress: Pro
     """
     from recommend.fit import fit
 
-    settings = config or TrainConfig()
+    settings = (config or TrainConfig()).spelled_out()
     settings = settings.model_copy(update={"settings": tuned_settings(workspace, settings)})
     with workspace.lock():
         training = _training(workspace, settings, progress)

@@ -54,7 +54,7 @@ def _card(found: dict[str, Any]) -> str:
     alike = found["likeness"]
     lines = [
         f"model {found['name']}{' (it answers)' if found['current'] else ''}",
-        f"  graph {found['graph'][7:19]}, text {' + '.join(found['text_encoder'])}, seed {found['seed']}",
+        f"  graph {found['graph'][7:19]}, text {' + '.join(found['text_encoder'])}, preset {found['preset']}, seed {found['seed']}",
         f"  settings: {settings}",
         f"  likeness of texts: pairs {alike['pairs']}, {alike['recall']:.1%} of true neighbours",
     ]

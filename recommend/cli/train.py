@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @command_options
+@click.option(
+    "--preset", type=click.Choice(["fast", "default", "best"]), help="fast goes without the GNN, best fits several; clew.toml has the same."
+)
 @click.option("--without", default="", help="Parts to leave out, such as gnn or similar,brand.")
 @click.option("--text-encoder", default="", help="Text encoders, joined by a plus sign: words+static.")
 @click.option("--seed", type=int, default=None, help="Seed of every random number.")
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--estimate", "only_estimate", is_flag=True, help="Say what it would cost, and stop.")
 def train(
     session: Session,
+    preset: str | None,
     without: str,
     text_encoder: str,
     seed: int | None,
@@ -46,7 +50,7 @@ def train(
         raise UsageError("--tune-minutes bounds --tune, which is not given.", "Say how many settings to try: --tune 20.")
 
     workspace = Workspace(session.workspace).open()
-    config = _settings(workspace, without, text_encoder, seed)
+    config = _settings(workspace, preset, without, text_encoder, seed)
     expected = estimate(workspace.snapshot(), config)
     progress = session.progress()
     progress.note(f"Training takes about {expected.seconds:.0f} s and {expected.mb:.0f} MB.")
@@ -59,19 +63,19 @@ def train(
     session.emit(document if tuned is None else {**document, "tuned": tuned.to_dict()}, lambda: _tuned(tuned) + _text(made))
 
 
-def _settings(workspace: Workspace, without: str, text_encoder: str, seed: int | None) -> TrainConfig:
+def _settings(workspace: Workspace, preset: str | None, without: str, text_encoder: str, seed: int | None) -> TrainConfig:
     from kg.config import Config
     from recommend.train import check_without
 
     config = Config.load(workspace.config_file) if workspace.config_file.is_file() else Config()
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {} if preset is None else {"preset": preset}
     if without:
         changes["without"] = tuple(name.strip() for name in without.split(",") if name.strip())
     if text_encoder:
         changes["text_encoder"] = tuple(name.strip() for name in text_encoder.split("+") if name.strip())
     if seed is not None:
         changes["seed"] = seed
-    found = config.train.model_copy(update=changes)
+    found = config.train.model_copy(update=changes).spelled_out()
     check_without(found.without, workspace.snapshot())
     return found
 

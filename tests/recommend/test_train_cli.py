@@ -8,7 +8,10 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
+from kg.config import PRESETS
 from recommend.cli import cli
+from recommend.cli.evaluate import evaluate
+from recommend.cli.train import train
 from recommend.schema import schema
 
 ITEMS = "item,title,brand\n" + "".join(f"p{n},{'red' if n % 2 else 'blue'} {'hat' if n % 3 else 'lamp'},b{n % 4}\n" for n in range(24))
@@ -94,7 +97,7 @@ def own_workspace(small_shop, tmp_path_factory) -> Path:
 def test_train_list_use_undo_prune(own_workspace):
     where = ("-w", str(own_workspace))
     assert "seconds" in fits("train", json.loads(run("train", "--estimate", "--json", "-q", *where).stdout))["estimate"]
-    made = fits("train", json.loads(run("train", "--without", "gnn", "--text-encoder", "words", "--json", "-q", *where).stdout))
+    made = fits("train", json.loads(run("train", "--preset", "fast", "--text-encoder", "words", "--json", "-q", *where).stdout))
     assert made["model"].startswith("sha256:") and made["report"]["branches"]
     listed = fits("models-list", json.loads(run("models", "list", "--json", *where).stdout))["models"]
     assert [one["digest"] for one in listed if one["current"]] == [made["model"]]
@@ -103,10 +106,23 @@ def test_train_list_use_undo_prune(own_workspace):
     assert fits("models-use", json.loads(run("models", "use", other, "--json", *where).stdout))["current"] == other
     assert json.loads(run("models", "use", "--undo", "--json", *where).stdout)["current"] == made["model"][7:23]
     assert "Name one model" in run("models", "use", *where, code=2).output
-    fits("models-show", json.loads(run("models", "show", "--json", *where).stdout))
+    card = fits("models-show", json.loads(run("models", "show", "--json", *where).stdout))
+    assert card["preset"] == "fast" and card["without"] == ["gnn"] and "gnn" not in card["views"]
+    assert "preset fast" in run("models", "show", *where).stdout
     assert fits("models-prune", json.loads(run("models", "prune", "--keep", "0", "--json", *where).stdout))["deleted"] == [other]
     assert "Nothing to delete" in run("models", "prune", *where).stdout
 
 
 def test_a_part_that_does_not_exist(own_workspace):
     assert "part of the model 'gnm'" in run("train", "--without", "gnm", "-w", str(own_workspace), code=1).output
+
+
+def test_presets_are_named_alike_everywhere(protocol, own_workspace):
+    for command in (train, evaluate):
+        (choice,) = (option.type for option in command.params if option.name == "preset")
+        assert list(choice.choices) == list(PRESETS)
+    assert "'quick' is not one of 'fast'" in run("train", "--preset", "quick", "-w", str(own_workspace), code=2).output
+    words = protocol.with_name("fast.toml")
+    words.write_text(PROTOCOL + '[train]\ntext_encoder = ["words"]\n')
+    document = fits("evaluate", json.loads(run("evaluate", str(words), "--preset", "fast", "--json", "-q").stdout))
+    assert (document["preset"], document["without"]) == ("fast", ["gnn"])
