@@ -20,11 +20,9 @@ from extraction.tag_training import (
     Lesson,
     Rows,
     Slot,
-    folds_of,
+    fit_crfs,
     labelled_rows,
-    rows_of_shop,
     tags_of,
-    train_tagger,
     tuned,
 )
 from extraction.tagger import TaggerModel
@@ -56,19 +54,19 @@ def train_accurate(
         InputError, UnknownKeyError: as `train_tagger`; also where no label stands on whole words.
         EngineError: the weights that the encoder starts from are not installed.
     """
-    model, crf_slots = train_tagger(rows, lesson, progress)
-    labelled = _labelled(rows_of_shop(rows, lesson), lesson.absent)
-    wanted, fold = list(model.learned), folds_of(len(rows), lesson.seed)
-    read = _held_out(labelled, wanted, fold, lesson.seed, schedule, progress)
+    crfs = fit_crfs(rows, lesson, progress)
+    labelled = tagged(crfs.prepared, lesson.absent)
+    wanted = list(crfs.model.learned)
+    read = _held_out(labelled, wanted, crfs.fold, lesson.seed, schedule, progress)
     learned, slots = {}, {}
-    for attribute, one in model.learned.items():
-        held = [slot for slot in crf_slots[attribute] if fold[slot.row] < HELD_FOLDS]
+    for attribute, one in crfs.model.learned.items():
+        held = [slot for slot in crfs.slots[attribute] if crfs.fold[slot.row] < HELD_FOLDS]
         own = [_readings(slot, read[slot.row].get(attribute, ()), rows) for slot in held]
         mix = fit_mix(own)
-        slots[attribute] = [_mixed(slot, mix, *pair[:2]) for slot, pair in zip(held, own, strict=True)]
-        learned[attribute] = tuned(replace(one, mix=mix), slots[attribute], rows)
+        mixed = [_mixed(slot, mix, *pair[:2]) for slot, pair in zip(held, own, strict=True)]
+        learned[attribute], slots[attribute] = tuned(replace(one, mix=mix), mixed, crfs.prepared)
     encoder = train_encoder(labelled, range(len(rows)), wanted, lesson.seed, schedule, progress)
-    return replace(model, learned=learned, encoder=encoder), slots
+    return replace(crfs.model, learned=learned, encoder=encoder), slots
 
 
 def build_accurate(products: Sequence[Product], model: Path | None = None) -> TaggerExtractor:
@@ -89,7 +87,13 @@ def build_accurate(products: Sequence[Product], model: Path | None = None) -> Ta
     return tagger_of(build_rules(products).finder, tagger)
 
 
-def _labelled(prepared: Rows, absent: bool) -> Labelled:
+def tagged(prepared: Rows, absent: bool) -> Labelled:
+    """What the encoder learns from: the tags of every attribute with enough values, where a row labels it.
+
+    Args:
+        prepared: the rows.
+        absent: whether a slot without a label counts as absent.
+    """
     tags: dict[str, dict[int, list[str]]] = {}
     for name in (name for name, count in labelled_rows(prepared.rows).items() if count >= FEWEST):
         own = tags.setdefault(attribute_of(name), {})

@@ -30,6 +30,7 @@ from kg.seeds import generator
 
 FOLDS = 4
 FEWEST = 10  # values of an attribute that can be learned from
+SHARES = (0.0, 0.1, 0.2, 0.3)  # of the rules' own answer that are tried
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 # Columns that teach, as attributes.
 TEACHING = ("brand", "material", "color", "size", "quantity")
@@ -132,6 +133,31 @@ def train_tagger(
         InputError: no attribute has enough values.
         UnknownKeyError: a name that no row labels.
     """
+    crfs = fit_crfs(rows, lesson, progress)
+    tuned_slots = {attribute: tuned(one, crfs.slots[attribute], crfs.prepared) for attribute, one in crfs.model.learned.items()}
+    model = replace(crfs.model, learned={attribute: one for attribute, (one, _) in tuned_slots.items()})
+    return model, {attribute: slots for attribute, (_, slots) in tuned_slots.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Crfs:
+    """CRFs of several attributes, of which nothing is tuned yet.
+
+    Args:
+        model: the CRFs of all rows; thresholds and calibration are those of nothing.
+        slots: attribute → every labelled slot, read by CRFs that had not learned from its row.
+        prepared: the rows as they were learned from.
+        fold: int64 [rows], the fold that held each row out.
+    """
+
+    model: TaggerModel
+    slots: dict[str, list[Slot]]
+    prepared: Rows
+    fold: NDArray[np.int64]
+
+
+def fit_crfs(rows: Sequence[GoldRow], lesson: Lesson, progress: Progress) -> Crfs:
+    """Fit the CRFs of all attributes, and read every row by CRFs of the other folds; arguments and errors as `train_tagger`."""
     named = _names(rows, lesson.attributes)
     with progress.stage("reading by rules", len(rows)) as advance:
         prepared = rows_of_shop(rows, lesson)
@@ -141,13 +167,12 @@ def train_tagger(
     with progress.stage("training", len(named)) as advance, tempfile.TemporaryDirectory() as place:
         for attribute, name in named.items():
             fitter = Fitter(prepared, attribute, name, lesson.absent, Path(place))
-            slots = fitter.held_out(fold)
-            one, own = fitter.learned(slots)
-            learned[attribute], held_out[attribute] = one, slots
+            held_out[attribute] = fitter.held_out(fold)
+            learned[attribute], own = fitter.learned()
             weights.update(own)
             advance(1)
     known = KnownValues.count(_labels(row) for row in rows) if lesson.gazetteer else None
-    return TaggerModel(learned, lesson.about, weights, known), held_out
+    return Crfs(TaggerModel(learned, lesson.about, weights, known), held_out, prepared, fold)
 
 
 def folds_of(rows: int, seed: int) -> NDArray[np.int64]:
@@ -241,27 +266,42 @@ class Fitter:
                 slots.append(Slot(i, self.prepared.rows[i].values.get(self.name, frozenset()), spans))
         return sorted(slots, key=lambda slot: slot.row)
 
-    def learned(self, slots: Sequence[Slot]) -> tuple[Learned, dict[str, CrfWeights]]:
-        """The model of all rows with threshold and calibration of the held-out slots."""
+    def learned(self) -> tuple[Learned, dict[str, CrfWeights]]:
+        """What all rows teach, of which nothing is tuned yet."""
         model = self.fit(self.rows)
-        values = frozenset(v.casefold() for i in self.rows for v in self.prepared.rows[i].values.get(self.name, ()))
-        wanted = sum(bool(slot.gold) for slot in slots)
+        labels = [self.prepared.rows[i].values.get(self.name, frozenset()) for i in self.rows]
+        values = frozenset(v.casefold() for own in labels for v in own)
         members = model.learned[self.attribute].members
-        one = Learned(self.name, members, 0.5, rows=len(self.rows), values=wanted, known=values, kinds=self.kinds())
-        return tuned(one, slots, self.prepared.rows), dict(model.weights)
+        learned = Learned(self.name, members, 0.5, rows=len(self.rows), values=sum(map(bool, labels)), known=values, kinds=self.kinds())
+        return learned, dict(model.weights)
 
 
-def tuned(one: Learned, slots: Sequence[Slot], rows: Sequence[GoldRow]) -> Learned:
-    """What was learned, with threshold and calibration of held-out slots."""
-    said = [(s.spans[0][2], is_right(s, rows), bool(s.gold)) for s in slots if s.spans]
-    threshold = best_threshold(said, sum(bool(slot.gold) for slot in slots))
+def tuned(one: Learned, slots: Sequence[Slot], prepared: Rows) -> tuple[Learned, list[Slot]]:
+    """What was learned, with the rules' share, threshold and calibration of held-out slots; and the slots with that share in them."""
+    attribute, rows, wanted = attribute_of(one.name), prepared.rows, sum(bool(slot.gold) for slot in slots)
+    tried = [[with_rules(slot, prepared, attribute, share) for slot in slots] for share in SHARES]
+    heard = [[(s.spans[0][2], is_right(s, rows), bool(s.gold)) for s in own if s.spans] for own in tried]
+    best = [best_threshold(said, wanted) for said in heard]
+    k = max(range(len(SHARES)), key=lambda k: (round(f1_above(best[k], heard[k], wanted), 3), -k))
+    threshold, said, slots = best[k], heard[k], tried[k]
     silent = [s for s in slots if not s.spans or s.spans[0][2] < threshold]
-    return replace(
+    learned = replace(
         one,
         threshold=threshold,
+        rules=SHARES[k],
         calibration=fit_calibration([p for p, _, _ in said], [right for _, right, _ in said]),
         absence=fit_calibration([1.0 - (s.spans[0][2] if s.spans else 0.0) for s in silent], [not s.gold for s in silent]),
     )
+    return learned, slots
+
+
+def with_rules(slot: Slot, prepared: Rows, attribute: str, share: float) -> Slot:
+    """A slot with the rules' own answer in its probabilities, where it stands on whole tokens; the share is as in `Learned.rules`."""
+    tokens, table = prepared.tokens[slot.row], {(start, end): (1 - share) * p for start, end, p in slot.spans}
+    for m in prepared.found[slot.row] if share else ():
+        if (m.attribute, m.field, m.extractor) == (attribute, "title", "rules") and m.start in tokens.starts and m.end in tokens.ends:
+            table[m.start, m.end] = table.get((m.start, m.end), 0.0) + share * m.confidence
+    return replace(slot, spans=tuple(sorted(((*place, p) for place, p in table.items()), key=lambda span: (-span[2], span[0]))))
 
 
 def is_right(slot: Slot, rows: Sequence[GoldRow]) -> bool:
@@ -278,11 +318,13 @@ def best_threshold(said: Sequence[tuple[float, bool, bool]], wanted: int) -> flo
         wanted: slots with a value.
     """
 
-    def f1(threshold: float) -> float:
-        taken = [right for p, right, _ in said if p >= threshold]
-        return 2 * sum(taken) / max(len(taken) + wanted, 1)
+    return max(THRESHOLDS, key=lambda threshold: (round(f1_above(threshold, said, wanted), 3), -abs(threshold - 0.3)))
 
-    return max(THRESHOLDS, key=lambda threshold: (round(f1(threshold), 3), -abs(threshold - 0.3)))
+
+def f1_above(threshold: float, said: Sequence[tuple[float, bool, bool]], wanted: int) -> float:
+    """F1 of the published protocol when the best spans from a threshold on are taken; arguments as of `best_threshold`."""
+    taken = [right for p, right, _ in said if p >= threshold]
+    return 2 * sum(taken) / max(len(taken) + wanted, 1)
 
 
 def tags_of(tokens: Tokens, values: frozenset[str]) -> list[str] | None:

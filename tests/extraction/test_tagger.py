@@ -228,7 +228,7 @@ def test_a_colour_of_several_words_has_the_base_colour_of_its_last() -> None:
     assert known_value("brand", "Navy") == "Navy"
 
 
-def test_isotonic_calibration_sets_an_overconfident_score_right() -> None:
+def test_calibration_sets_an_overconfident_score_right() -> None:
     draw = np.random.default_rng(0)
     scores = draw.random(4000)
     right = draw.random(4000) < scores**2
