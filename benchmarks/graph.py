@@ -26,7 +26,7 @@ from benchmarks.graph_shop import make_shop
 
 _NETWORKX_UP_TO = _NEO4J_UP_TO = 1.0
 _ENGINES = ("arrays", "embedded", "neo4j", "networkx")
-_STAGES = ("first", "second", *_ENGINES, "import_tool", "delta")
+_STAGES = ("first", "second", *_ENGINES, "neo4j_questions", "import_tool", "delta")
 _DELTAS = 3
 
 
@@ -61,7 +61,11 @@ def measure(size: float, folder: Path, stages: Collection[str], earlier: Mapping
             continue
         print(f"size {size:g}: {name}", file=sys.stderr)
         if name in _ENGINES:
+            if name == "neo4j":
+                shutil.rmtree(folder / "neo4j", ignore_errors=True)
             found["engines"][name] = _stage(name, folder)
+        elif name == "neo4j_questions":
+            found["engines"]["neo4j"] |= _stage(name, folder)
         elif name == "delta":
             found["delta"] = _delta(folder)
         else:
@@ -91,7 +95,9 @@ def _delta(folder: Path) -> dict[str, Any]:
 
 def _takes_part(stage: str, size: float, neo4j: bool) -> bool:
     small = size <= _NEO4J_UP_TO
-    return {"neo4j": neo4j and small, "import_tool": neo4j, "networkx": size <= _NETWORKX_UP_TO}.get(stage, True)
+    return {"neo4j": neo4j and small, "neo4j_questions": neo4j and small, "import_tool": neo4j, "networkx": size <= _NETWORKX_UP_TO}.get(
+        stage, True
+    )
 
 
 def tell(size: float, found: dict[str, Any]) -> None:
@@ -156,7 +162,8 @@ def main(quick: bool = False, neo4j: bool = False, scale: str = "", only: str = 
     Args:
         neo4j: whether Neo4j takes part.
         scale: sizes, with commas between them.
-        only: stages, with commas between them (first, second, arrays, embedded, neo4j, networkx, import_tool, delta); all when empty.
+        only: stages, with commas between them (first, second, arrays, embedded, neo4j, networkx, neo4j_questions,
+            import_tool, delta); all when empty.
         folder: where the shops are kept; nowhere when empty.
     """
     sizes = [float(size) for size in scale.split(",")] if scale else [0.1, 1.0] if quick else [0.1, 1.0, 3.0]

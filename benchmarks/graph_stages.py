@@ -1,6 +1,6 @@
 """One stage of the graph benchmark in a process of its own, so that its memory is its own: `python -m benchmarks.graph_stages`.
 
-Prints one JSON object. Stages: ingest, delta, arrays, embedded, networkx, neo4j, import_tool.
+Prints one JSON object. Stages: ingest, delta, arrays, embedded, networkx, neo4j, neo4j_questions, import_tool.
 """
 
 from __future__ import annotations
@@ -141,14 +141,20 @@ def _embedded(workspace: Workspace) -> dict[str, Any]:
 def _neo4j(workspace: Workspace, folder: Path) -> dict[str, Any]:
     from benchmarks.graph_neo4j import measure
 
+    return measure(workspace, folder / "neo4j" / "bolt")
+
+
+def _neo4j_questions(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    from benchmarks.graph_neo4j import questions
+
     snapshot = workspace.snapshot()
-    return measure(workspace, folder / "neo4j", lambda store: _asked(store, snapshot))
+    return questions(workspace, folder / "neo4j" / "bolt", lambda store: _asked(store, snapshot))
 
 
 def _import_tool(workspace: Workspace, folder: Path) -> dict[str, Any]:
     from benchmarks.graph_neo4j import import_tool
 
-    return import_tool(workspace, folder / "neo4j")
+    return import_tool(workspace, folder / "offline")
 
 
 def _networkx(workspace: Workspace) -> dict[str, Any]:
@@ -197,6 +203,7 @@ def main() -> None:
         "embedded": lambda: _embedded(workspace),
         "networkx": lambda: _networkx(workspace),
         "neo4j": lambda: _neo4j(workspace, folder),
+        "neo4j_questions": lambda: _neo4j_questions(workspace, folder),
         "import_tool": lambda: _import_tool(workspace, folder),
     }
     began = time.process_time()
