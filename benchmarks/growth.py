@@ -2,7 +2,7 @@
 
 For each size: the fit by stages and its peak memory, the bundle, opening it, one recommendation of ten with its paths (p50, p95 in
 CPU-milliseconds), and a thousand one after the other. Each stage runs in a process of its own, on one thread. CLEW_BENCH_SIZES=0.1,1
-chooses other sizes, CLEW_BENCH_WITHOUT=ease,gnn leaves parts of the model out.
+chooses other sizes, CLEW_BENCH_WITHOUT=ease,gnn leaves parts of the model out; figures of other sizes and models stay in the results.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common import HERE, save
+from benchmarks.common import HERE, environment, save
 from benchmarks.graph_shop import make_shop
 from kg.config import CatalogueColumns, CatalogueSource, EventColumns, EventsSource, SourceFile, TrainConfig, TripleColumns, TriplesSource
 from kg.ingest import ingest
@@ -133,34 +133,49 @@ def tell(size: float, found: dict[str, Any]) -> None:
     print(f"  {once['people']:,} people at once: {once['cpu_seconds']:.1f} CPU-s")
 
 
-def slopes(results: dict[float, dict[str, Any]]) -> dict[str, float]:
+def slopes(results: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Exponent of growth between the smallest and the largest size; 1 is linear."""
-    small, large = min(results), max(results)
+    small, large = (choose(results, key=lambda found: found["size"]) for choose in (min, max))
     figures: dict[str, Callable[[dict[str, Any]], float]] = {
         "fit, CPU-seconds": lambda found: found["fit"]["cpu_seconds"],
         "fit, memory": lambda found: found["fit"]["mb"],
         "one recommendation, p50": lambda found: found["ask"]["with_paths"][0],
         "a thousand": lambda found: found["ask"]["at_once"]["cpu_seconds"],
     }
-    return {name: round(math.log(of(results[large]) / of(results[small])) / math.log(large / small), 2) for name, of in figures.items()}
+    ratio = math.log(large["size"] / small["size"])
+    return {name: round(math.log(of(large) / of(small)) / ratio, 2) for name, of in figures.items()}
+
+
+def keep(size: float, found: dict[str, Any]) -> dict[str, Any]:
+    """Add a size to results/growth.json, where those of other sizes and of other models stay; gives the whole."""
+    path = HERE / "results" / "growth.json"
+    runs = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
+    made = {"size": size, **found, "environment": environment()}
+    same = [run for run in runs if (run["size"], run["fit"]["without"]) != (size, list(found["fit"]["without"]))]
+    runs = sorted([*same, made], key=lambda run: (run["fit"]["without"], run["size"]))
+    models = dict[str, list[dict[str, Any]]]()
+    for run in runs:
+        models.setdefault(" −".join(["whole", *run["fit"]["without"]]), []).append(run)
+    grown = {name: slopes(some) for name, some in models.items() if len(some) > 1}
+    save("growth", {"runs": runs, "slopes": grown})
+    return grown
 
 
 def main(quick: bool = False) -> None:
-    """Print the tables, save the figures."""
+    """Print the tables, keep the figures."""
     chosen = os.environ.get("CLEW_BENCH_SIZES")
     sizes = [float(size) for size in chosen.split(",")] if chosen else [0.1] if quick else [0.1, 1.0, 3.0, 10.0]
-    results: dict[float, dict[str, Any]] = {}
+    grown: dict[str, Any] = {}
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="clew-growth-") as name:
             folder = Path(name)
             make_shop(folder / "files", size)
-            results[size] = {stage: _stage(stage, folder) for stage in ("fit", "ask")}
-        tell(size, results[size])
-        grown = slopes(results) if len(results) > 1 else {}
-        save("growth", {"sizes": {str(size): found for size, found in results.items()}, "slopes": grown})
-    if len(results) > 1:
-        print(f"\ngrowth from size {min(results):g} to {max(results):g} (exponent; 1 is linear):")
-        print("\n".join(f"  {name:32} {slope:5.2f}" for name, slope in grown.items()))
+            found = {stage: _stage(stage, folder) for stage in ("fit", "ask")}
+        tell(size, found)
+        grown = keep(size, found)
+    for model, exponents in grown.items():
+        print(f"\ngrowth of {model} (exponent; 1 is linear):")
+        print("\n".join(f"  {name:32} {slope:5.2f}" for name, slope in exponents.items()))
 
 
 if __name__ == "__main__":

@@ -173,7 +173,7 @@ class EventsSource(_Files):
     Args:
         columns: the mapping; guessed from names and values when not given.
         kind: kind of an event that carries none.
-        kinds: the shop's words for kinds → purchase, view, cart, rating.
+        kinds: the shop's words for kinds → purchase, view, cart, rating, return, dislike.
         allow_future: take events later than now.
         timezone: IANA name for times that carry none ("Europe/Berlin").
         day_first: how 03/04/2024 is read where a file leaves it open; not given, such a file's rows are set aside.

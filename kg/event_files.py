@@ -41,6 +41,8 @@ _SYNONYMS = {
     "view": "view viewed pv click clicked detail pageview page_view product_view impression browse visit ansicht vue vista 浏览 点击 閲覧",
     "cart": "cart add_to_cart addtocart basket add_to_basket warenkorb panier carrito carrello 加购 购物车 カート",
     "rating": "rating rated rate review reviewed bewertung note valoración valutazione 评分 评价 評価",
+    "return": "return returned refund refunded sent_back retoure rücksendung retour devolución reso 退货 退款 返品 반품",
+    "dislike": "dislike disliked downvote thumbs_down not_interested hide 不喜欢 踩 点踩",
 }
 _PURCHASE, *_ = EVENT_RELATIONS  # the kind whose value is a quantity
 _DAY = 86_400
@@ -219,7 +221,7 @@ class _Reader:
         numbers[~wrong.fine] = 1.0
         refused = np.flatnonzero((numbers <= 0) & np.asarray(pc.equal(kind, _PURCHASE)))
         for place in refused.tolist():
-            wrong.add([place], f"no purchase: the {columns.value} is {numbers[place]:g}; a return is not an event")
+            wrong.add([place], f"no purchase: the {columns.value} is {numbers[place]:g}; give it the kind return if it was one")
         return pa.array(numbers.astype(np.float32))
 
     def _numbers(self, text: pa.Array, name: str, wrong: _Wrong) -> pa.Array:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kg.errors import StateError
+from kg.ontology import AGAINST, RATING
 
 NO_TIME = np.iinfo(np.int64).min
 
@@ -79,3 +81,44 @@ class EventLog:
         # In the column's own type: NumPy would copy the whole column into another one.
         low, high = np.searchsorted(self.user_rows, np.array([user_row, user_row + 1], self.user_rows.dtype))
         return self.take(np.arange(low, high))
+
+    def rating_border(self) -> float | None:
+        """Half way between the least and the greatest rating of the log; None where all are alike, or none is there."""
+        ratings = self.values[self._of_kinds((RATING,))]
+        if not len(ratings) or ratings.min() == ratings.max():
+            return None
+        return (float(ratings.min()) + float(ratings.max())) / 2
+
+    def against(self, rating_border: float | None = None) -> NDArray[np.bool_]:
+        """Which events say no to their product (bool [m]): returned, disliked, or rated below a border."""
+        found = self._of_kinds(AGAINST)
+        if rating_border is not None:
+            found |= self._of_kinds((RATING,)) & (self.values < rating_border)
+        return found
+
+    def _of_kinds(self, names: Collection[str]) -> NDArray[np.bool_]:
+        places = [place for place, name in enumerate(self.kind_names) if name in names]
+        return np.isin(self.kinds, places) if places else np.zeros(len(self), bool)
+
+
+def last_word_is_no(against: NDArray[np.bool_], times: NDArray[np.int64], places: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
+    """Whether the last that a person said of a product is no.
+
+    Args:
+        against: bool [m], which events say no.
+        times: int64 [m]; a no of an unknown time is the last word, and so is one of the same moment as a yes.
+        places: int64 [m], which pair of person and product an event is of.
+        size: how many pairs.
+
+    Returns:
+        bool [size].
+    """
+    if not against.any():
+        return np.zeros(size, bool)
+    said_yes = np.bincount(places[~against], minlength=size) > 0
+    said_no = np.bincount(places[against], minlength=size) > 0
+    last_yes, last_no = np.full(size, NO_TIME), np.full(size, NO_TIME)
+    np.maximum.at(last_yes, places[~against], times[~against])
+    known = np.where(times == NO_TIME, np.iinfo(np.int64).max, times)
+    np.maximum.at(last_no, places[against], known[against])
+    return said_no & (~said_yes | (last_no >= last_yes))

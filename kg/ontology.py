@@ -44,6 +44,8 @@ class Rel(StrEnum):
     VIEWED = "VIEWED"
     CARTED = "CARTED"
     RATED = "RATED"
+    RETURNED = "RETURNED"
+    DISLIKED = "DISLIKED"
     HAS_BRAND = "HAS_BRAND"
     MADE_OF = "MADE_OF"
     KIND_OF = "KIND_OF"
@@ -188,7 +190,7 @@ _P, _U = Label.PRODUCT, Label.USER
 RELATIONS: dict[str, Relation] = {
     relation.name: relation
     for relation in (
-        *(Relation(name, _U, _P, Family.EVENT) for name in (Rel.BOUGHT, Rel.VIEWED, Rel.CARTED, Rel.RATED)),
+        *(Relation(name, _U, _P, Family.EVENT) for name in (Rel.BOUGHT, Rel.VIEWED, Rel.CARTED, Rel.RATED, Rel.RETURNED, Rel.DISLIKED)),
         Relation(Rel.HAS_BRAND, _P, Label.BRAND, Family.FACT),
         Relation(Rel.MADE_OF, _P, Label.MATERIAL, Family.FACT),
         Relation(Rel.IN_CATEGORY, _P, Label.CATEGORY, Family.FACT),
@@ -223,7 +225,11 @@ EVENT_RELATIONS: dict[str, Rel] = {
     "view": Rel.VIEWED,
     "cart": Rel.CARTED,
     "rating": Rel.RATED,
+    "return": Rel.RETURNED,
+    "dislike": Rel.DISLIKED,
 }
+AGAINST = frozenset({"return", "dislike"})  # kinds that say no to a product; a low rating does too (`kg.events.EventLog.against`)
+RATING = "rating"
 
 # Attribute names of extraction and of answers, and the relation each becomes.
 ATTRIBUTE_RELATIONS: dict[str, Rel] = {

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from kg.digest import digest_bytes
 from kg.errors import StateError
-from kg.events import EventLog
+from kg.events import EventLog, last_word_is_no
 from kg.model import Evidence, Price
 from kg.ontology import Family, Label, Relation
 from kg.vocabulary import Vocabulary
@@ -170,9 +170,23 @@ class GraphSnapshot:
         return np.bincount(self.events.item_rows, minlength=self.n_items).astype(np.int64)
 
     @cached_property
+    def rating_border(self) -> float | None:
+        """The rating below which one says no to a product; None where ratings say nothing of the kind."""
+        return self.events.rating_border()
+
+    @cached_property
     def interactions(self) -> sp.csr_array:
-        """Users × products, 1 where there is any event (float32 CSR [n_users, n_items], sorted, no repeats)."""
-        pairs = np.unique(self.events.user_rows.astype(np.int64) * max(self.n_items, 1) + self.events.item_rows)
+        """Users × products, 1 where a person did something with a product and did not take it back.
+
+        Float32 CSR [n_users, n_items], sorted, no repeats. Taken back: the last that was said of it is no (`kg.events`).
+        """
+        codes = self.events.user_rows.astype(np.int64) * max(self.n_items, 1) + self.events.item_rows
+        against = self.events.against(self.rating_border)
+        if against.any():
+            pairs, places = np.unique(codes, return_inverse=True)
+            pairs = pairs[~last_word_is_no(against, self.events.times, places, len(pairs))]
+        else:
+            pairs = np.unique(codes)
         users, items = np.divmod(pairs, max(self.n_items, 1))
         ones = np.ones(len(pairs), np.float32)
         return sp.csr_array((ones, (users, items)), shape=(self.n_users, self.n_items))

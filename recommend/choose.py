@@ -15,7 +15,7 @@ from kg.events import EventLog
 from kg.seeds import generator
 from kg.snapshot import GraphSnapshot
 from recommend import fuse
-from recommend.profile import KNOWN_FROM, Branch, Recency
+from recommend.profile import AGAINST_COUNTS, KNOWN_FROM, LOW_RATING, Branch, Recency
 from recommend.profiles import weighted_profiles
 from recommend.slices import Slice, profile_sizes, shortened
 from recommend.tasks import Task
@@ -34,6 +34,7 @@ RECENCY_EVENTS = (40.0, 20.0, 10.0, 5.0)
 RIDGES = (20.0, 7.0, 2.0)  # of EASE; Beauty and films like the first, books the last
 _RIDGE_PEOPLE, _RIDGE_PRODUCTS = 500, 7000
 KIND_VALUES = (0.5, 0.25, 0.0)  # what an event of another kind than a purchase may count
+AGAINST_VALUES = (-0.25, 0.0, -1.0, -2.0)  # … and one that says no
 LOUDEST_KIND = "purchase"
 _RECENCY_PEOPLE = 250  # of each slice that recency is chosen on
 _FACT_START = 0.3
@@ -100,6 +101,7 @@ def _of_branch(one: Slice, branch: Branch, training: Training) -> list[Task]:
 def _profiles(part: Part, task: Task, recency: Recency) -> sp.csr_array:
     log = part.slice.snapshot.events
     now = int(log.times.max(initial=0)) if log.timed else 0
+    recency = replace(recency, rating_border=part.slice.snapshot.rating_border)
     return weighted_profiles(task.history, task.n_users, part.slice.snapshot.n_items, now, recency)
 
 
@@ -135,9 +137,11 @@ def _steps(events: EventLog) -> Iterator[list[Callable[[Recency], Recency]]]:
         if events.timed:
             yield [partial(replace, days=days) for days in RECENCY_DAYS]
         yield [partial(replace, events=later) for later in RECENCY_EVENTS]
-    for kind in events.kind_names if len(events.kind_names) > 1 else ():
+    rated = () if events.rating_border() is None else (LOW_RATING,)
+    for kind in (*events.kind_names, *rated) if len(events.kind_names) > 1 else ():
         if kind != LOUDEST_KIND:
-            yield [partial(_with_kind, kind=kind, value=value) for value in KIND_VALUES]
+            values = AGAINST_VALUES if kind in AGAINST_COUNTS else KIND_VALUES
+            yield [partial(_with_kind, kind=kind, value=value) for value in values]
 
 
 def _with_kind(recency: Recency, kind: str, value: float) -> Recency:

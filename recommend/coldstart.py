@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from kg.events import NO_TIME, EventLog
+from kg.events import NO_TIME, EventLog, last_word_is_no
 from kg.ontology import EVENT_RELATIONS, Label, Rel, relation_name
 from kg.snapshot import GraphSnapshot
 from recommend.explain import Asker
@@ -20,6 +20,7 @@ from recommend.profile import Branch, Profile
 from recommend.query import query
 from recommend.request import QUERY_KEY, SESSION_KEY, Repeat, Request
 from recommend.scorer import Scored, Scorer
+from recommend.wording import Voice
 
 _DAY = 86_400
 _NOT_OWNED = (Rel.VIEWED, Rel.CARTED)  # kinds of events after which a person does not have the product yet
@@ -74,11 +75,12 @@ def _scored(scorer: Scorer, profile: Profile) -> Scored:
 
 def _person(scorer: Scorer, user_row: int, request: Request) -> Question:
     events = scorer.snapshot.events.of_user(user_row)
-    asker = Asker("you", Node(Label.USER, scorer.snapshot.users.key(user_row)), event_edges(events))
+    border = scorer.snapshot.rating_border
+    asker = person("you", scorer.snapshot, user_row)
     profile = scorer.user_profile(user_row)
     if not len(profile.item_rows):
         return _popular(scorer, asker, f"Nothing is known of {request.user_key} yet, so these are the products that most people buy.")
-    return Question(profile.branch, _scored(scorer, profile), asker, not_again(events, request.repeat), history=History(profile))
+    return Question(profile.branch, _scored(scorer, profile), asker, not_again(events, request.repeat, border), history=History(profile))
 
 
 def _session(scorer: Scorer, item_rows: list[int], repeat: Repeat) -> Question:
@@ -102,13 +104,23 @@ def _popular(scorer: Scorer, asker: Asker, fallback: str) -> Question:
     return Question(Branch.POPULAR, scorer.popular(), asker, fallback=fallback)
 
 
-def not_again(events: EventLog, repeat: Repeat) -> NDArray[np.int32]:
+def person(voice: Voice, graph: GraphSnapshot, user_row: int) -> Asker:
+    """Someone of the graph as the one who asks."""
+    edges = EventEdges(graph.events.of_user(user_row), graph.rating_border)
+    return Asker(voice, Node(Label.USER, graph.users.key(user_row)), edges, against=edges.against)
+
+
+def not_again(events: EventLog, repeat: Repeat, rating_border: float | None = None) -> NDArray[np.int32]:
     """Item rows (int32) that a person has and does not want back.
 
-    With `auto` a product that was bought on two days or more may come again: it is one that runs out.
+    With `auto` a product that was bought on two days or more may come again: it is one that runs out. What the last word of is no
+    never comes back by itself.
     """
+    against = events.against(rating_border)
+    rows, places = np.unique(events.item_rows, return_inverse=True)
+    refused = rows[last_word_is_no(against, events.times, places, len(rows))].astype(np.int32)
     if repeat is Repeat.YES:
-        return _NONE
+        return refused
     waiting = [place for place, kind in enumerate(events.kind_names) if event_relation(kind) in _NOT_OWNED]
     had = events.take(~np.isin(events.kinds, waiting))
     owned = np.unique(had.item_rows).astype(np.int32)
@@ -117,7 +129,7 @@ def not_again(events: EventLog, repeat: Repeat) -> NDArray[np.int32]:
     days = had.times // _DAY if had.timed else had.times
     pairs = np.unique(np.stack([had.item_rows.astype(np.int64), days], axis=1), axis=0) if len(had) else np.empty((0, 2), np.int64)
     rows, counts = np.unique(pairs[:, 0], return_counts=True)
-    return rows[counts < 2].astype(np.int32)
+    return np.union1d(rows[counts < 2], refused).astype(np.int32)
 
 
 def event_relation(kind: str) -> str:
@@ -130,18 +142,25 @@ class EventEdges(Mapping[int, Edge]):
 
     Args:
         events: of one person.
+        rating_border: as in `EventLog.against`.
+
+    Where the last word on a product is no, the edge is the event that said so.
     """
 
-    def __init__(self, events: EventLog) -> None:
+    def __init__(self, events: EventLog, rating_border: float | None = None) -> None:
         order = {str(name): place for place, name in enumerate((Rel.BOUGHT, Rel.RATED, Rel.CARTED, Rel.VIEWED))}
         names = [event_relation(kind) for kind in events.kind_names]
         # A kind that only this shop knows counts like a purchase; of two such the later one in the log's list.
         weight = np.array([(order.get(name, 0) + 1) * len(names) - 1 - place for place, name in enumerate(names)], np.int64)
         self._names, self._timed = names, events.timed
         rows, places = np.unique(events.item_rows, return_inverse=True)
+        against = events.against(rating_border)
+        refused = last_word_is_no(against, events.times, places, len(rows))
+        said = against == refused[places]
         best = np.full(len(rows), len(order) * len(names))
-        np.minimum.at(best, places, weight[events.kinds])
-        told = weight[events.kinds] == best[places]
+        np.minimum.at(best, places[said], weight[events.kinds[said]])
+        told = said & (weight[events.kinds] == best[places])
+        self.against = frozenset(rows[refused].tolist())
         count = np.bincount(places[told], minlength=len(rows))
         last = np.full(len(rows), NO_TIME, np.int64)
         np.maximum.at(last, places[told], events.times[told])
@@ -152,7 +171,9 @@ class EventEdges(Mapping[int, Edge]):
     def __getitem__(self, row: int) -> Edge:
         if row not in self._made:
             kind, count, last = self._found[row]
-            self._made[row] = Edge(self._names[kind], "out", count=count, last=_date(last) if self._timed else None)
+            self._made[row] = Edge(
+                self._names[kind], "out", count=count, last=_date(last) if self._timed else None, against=row in self.against
+            )
         return self._made[row]
 
     def __contains__(self, row: object) -> bool:
@@ -163,11 +184,6 @@ class EventEdges(Mapping[int, Edge]):
 
     def __len__(self) -> int:
         return len(self._found)
-
-
-def event_edges(events: EventLog) -> Mapping[int, Edge]:
-    """The edges from one person to what they did something with."""
-    return EventEdges(events)
 
 
 @lru_cache(4096)

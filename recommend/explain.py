@@ -70,6 +70,7 @@ class Asker:
         voice: how sentences address whoever reads them.
         start: the `User` or `Query` node; None where a path starts at the asked product.
         events: item row of a history product → the edge that leads to it.
+        against: those of them that the asker said no to: no reason starts there.
         asked_row: for a question about a product, its row.
     """
 
@@ -77,6 +78,7 @@ class Asker:
     start: Node | None
     events: Mapping[int, Edge] = field(default_factory=dict)
     asked_row: int | None = None
+    against: frozenset[int] = frozenset()
 
 
 class Explainer:
@@ -143,7 +145,7 @@ class Explainer:
         """
         wording = Wording(lang, asker.voice, self.brand_of, self.has(asker))
         columns = Columns.of_ledger(ledger)
-        found = merged(columns, len(ledger.item_rows), self._believed(columns), _detours(columns, asker))
+        found = merged(columns, len(ledger.item_rows), self._believed(columns, asker), _detours(columns, asker))
         totals = np.bincount(columns.slot, columns.value, len(ledger.item_rows)).tolist()
         made = []
         for slot, row in enumerate(ledger.item_rows.tolist()):
@@ -156,7 +158,7 @@ class Explainer:
     def shown(self, parts: Parts, asker: Asker, limit: int = 3) -> list[Group]:
         """The paths of a score that are shown, alike ones merged; the strongest first."""
         columns = Columns.of_paths(parts.paths)
-        (found,) = merged(columns, 1, self._believed(columns), _detours(columns, asker))
+        (found,) = merged(columns, 1, self._believed(columns, asker), _detours(columns, asker))
         return [one.group() for one in _choose(found, limit)]
 
     def _explanation(
@@ -169,15 +171,15 @@ class Explainer:
         return Explanation(score, paths, rest, wording.reason(paths, rest, score, people))
 
     def has(self, asker: Asker) -> Callable[[str], bool]:
-        """Whether an asker has the product of a key."""
-        return lambda key: self._snapshot.items.find(key) in asker.events
+        """Whether an asker has the product of a key, and did not say no to it."""
+        return lambda key: (row := self._snapshot.items.find(key)) in asker.events and row not in asker.against
 
     def _worded(self, path: Path, wording: Wording) -> Path:
         return replace(path, reason=wording.path(path))
 
-    def _believed(self, columns: Columns) -> NDArray[np.bool_]:
-        """Which paths are made of facts that are certain enough to be told."""
-        good = np.ones(len(columns.value), bool)
+    def _believed(self, columns: Columns, asker: Asker) -> NDArray[np.bool_]:
+        """Which paths start at something that speaks for a product and are made of facts that are certain enough to be told."""
+        good = ~np.isin(columns.start, sorted(asker.against)) if asker.against else np.ones(len(columns.value), bool)
         for number, kind in enumerate(columns.kinds):
             if not any(self._doubts(edge) for edge, _, _ in kind):
                 continue
@@ -232,16 +234,24 @@ class Explainer:
             edges.append(self._edge(at, hop, words))
             nodes.append(product(hop.row) if hop.kind == "item" else self._entity(hop.row))
             at = hop.row
-        also = tuple([self._also(member, asker) for member in group.members[1:]])
+        also = self._also(group.members[1:], asker)
         return Path(group.contribution, lead.view, str(lead.relation), tuple(nodes), tuple(edges), also, told=len(group.told) - 1)
 
-    def _also(self, member: Member, asker: Asker) -> Also:
-        start = asker.asked_row if member.start is None else member.start
-        node = asker.start if start is None else self._product(start)
-        assert node is not None  # a path starts at a product or at the words that were asked
-        if member.met < 0:
-            return Also(node, member.contribution)
-        return Also(node, member.contribution, tuple([self._product(row) for row in member.between]))
+    def _also(self, members: Sequence[Member], asker: Asker) -> tuple[Also, ...]:
+        """The other members of a group: a list of ten has hundreds."""
+        product, at = self._product, asker.asked_row
+        other = asker.start if at is None else product(at)
+        assert other is not None  # a path starts at a product or at the words that were asked
+        return tuple(
+            [
+                Also(
+                    other if member.start is None else product(member.start),
+                    member.contribution,
+                    tuple([product(row) for row in member.between]) if member.met >= 0 else (),
+                )
+                for member in members
+            ]
+        )
 
     def _readable(self, words: tuple[str, ...], from_row: int | None, hop: Hop, asker: Asker) -> tuple[str, ...]:
         """Words that tell a reader something.

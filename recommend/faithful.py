@@ -19,7 +19,7 @@ from kg.model import Product
 from kg.ontology import Family, Rel, relation
 from kg.seeds import generator
 from recommend.changed import Pair, text_of_pairs, with_facts, without_event, without_pairs
-from recommend.coldstart import event_edges
+from recommend.coldstart import EventEdges
 from recommend.new_product import new_product
 from recommend.parts import Parts, PathPart
 from recommend.path import printed
@@ -242,7 +242,8 @@ class NewCase:
 
 def facts_of(case: Case | NewCase, parts: Parts) -> dict[Fact, float]:
     """Everything that can be taken out, and what all paths through it add: the candidate's facts and the events of the history."""
-    events = event_edges(case.scorer.snapshot.events.of_user(case.user_row)) if case.user_row is not None else {}
+    graph = case.scorer.snapshot
+    events = EventEdges(graph.events.of_user(case.user_row), graph.rating_border) if case.user_row is not None else {}
     found: dict[Fact, list[float]] = {}
     for path in parts.paths:
         for fact in _through(path, case.item_row):

@@ -19,7 +19,7 @@ from kg.events import NO_TIME
 from kg.progress import SILENT, Progress
 from kg.seeds import generator
 from kg.snapshot import GraphSnapshot
-from recommend.coldstart import event_edges
+from recommend.coldstart import EventEdges
 from recommend.explain import Asker, Explainer
 from recommend.faithful import Case, Fact, facts_of
 from recommend.fit import fit
@@ -193,7 +193,8 @@ class _Bench:
         scores = scorer.score(profile)
         ranked = np.lexsort((np.arange(len(scores)), -scores))
         best = ranked[allowed[ranked]][:K]
-        asker = Asker("you", Node("", ""), event_edges(events))
+        edges = EventEdges(events, scorer.snapshot.rating_border)
+        asker = Asker("you", Node("", ""), edges, against=edges.against)
         history = frozenset(events.item_rows.tolist())
         own_targets = task.targets.indices[task.targets.indptr[place] : task.targets.indptr[place + 1]].tolist()
         told: list[Told] = []

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -179,25 +179,28 @@ class Group:
         detour: whether it passes a product that the asker has; the shorter way from there says more.
     """
 
+    __slots__ = ("_members", "_told", "contribution", "detour", "kind")
+
     def __init__(self, members: Sequence[Member], relations: tuple[str, ...], detour: bool = False) -> None:
         self._members, self.kind, self.detour = members, relations, detour
+        self._told: tuple[Member, ...] | None = None
         self.contribution = math.fsum([member.contribution for member in members])
 
-    @cached_property
+    @property
     def told(self) -> tuple[Member, ...]:
         """The lead, and those that differ from it only in where they start; strongest first."""
-        return tuple(_told(self._members, self.kind))
-
-    @cached_property
-    def more(self) -> tuple[Member, ...]:
-        """The others."""
-        told = set(map(id, self.told))
-        return tuple([member for member in self._members if id(member) not in told])
+        if self._told is None:
+            self._told = tuple(_told(self._members, self.kind))
+        return self._told
 
     @property
     def members(self) -> tuple[Member, ...]:
         """All, those that are told first."""
-        return self.told + self.more
+        told = self.told
+        if len(told) == len(self._members):
+            return told
+        known = set(map(id, told))
+        return (*told, *[member for member in self._members if id(member) not in known])
 
     @property
     def lead(self) -> PathPart:

@@ -17,10 +17,9 @@ from kg.errors import InputError
 from kg.model import Fact, Product
 from kg.ontology import Label, Rel
 from kg.workspace import Workspace
-from recommend.coldstart import event_edges
-from recommend.explain import Asker, Explainer
+from recommend.coldstart import person
+from recommend.explain import Explainer
 from recommend.filters import best_first
-from recommend.path import Node
 from recommend.people import SHORTLIST, scales
 from recommend.request import Request
 from recommend.result import Buyer
@@ -172,8 +171,6 @@ def buyers(scorer: Scorer, request: Request, explainer: Explainer, scored: Score
     ranked.sort(key=lambda one: (-one[0], one[1]))
     made: list[Buyer] = []
     for rank, (_, row, scale) in enumerate(ranked[: request.k], start=1):
-        key = graph.users.key(row)
-        asker = Asker("they", Node(Label.USER, key), event_edges(graph.events.of_user(row)))
-        explanation = explainer.explain(scale.parts(scored.parts(row)), asker, request.explain, request.all_paths, request.lang)
-        made.append(Buyer(rank, key, explanation))
+        asker, shown = person("they", graph, row), (request.explain, request.all_paths, request.lang)
+        made.append(Buyer(rank, graph.users.key(row), explainer.explain(scale.parts(scored.parts(row)), asker, *shown)))
     return tuple(made)

@@ -109,7 +109,7 @@ class _Users:
     def __init__(self, scorer: Scorer, candidate: Candidate) -> None:
         self._scorer, self._candidate = scorer, candidate
         graph = scorer.snapshot
-        self._profiles = weighted_profiles(graph.events, graph.n_users, graph.n_items, scorer.now, scorer.weights.recency)
+        self._profiles = weighted_profiles(graph.events, graph.n_users, graph.n_items, scorer.now, scorer.recency)
         sizes = np.diff(self._profiles.indptr)
         self.scores: Values = np.zeros(graph.n_users)
         columns = {name: view.column(candidate) for name, view in scorer.views.items()}

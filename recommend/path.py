@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from kg.model import Evidence
 
@@ -42,6 +42,7 @@ class Edge:
         last: for events, the ISO date of the last one.
         words: for a likeness of texts, the words that carry it; None for other edges.
         derived: True for an edge that a model found.
+        against: True for an event that says no to its product: returned, disliked, rated low.
     """
 
     relation: str
@@ -53,12 +54,15 @@ class Edge:
     last: str | None = None
     words: tuple[str, ...] | None = None
     derived: bool = False
+    against: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The members that say something."""
         made: dict[str, Any] = {"type": self.relation, "direction": self.direction}
         if self.derived:
             made["derived"] = True
+        if self.against:
+            made["against"] = True
         if self.evidence is not None:
             made |= {"confidence": printed(self.evidence.confidence), "evidence": evidence_dict(self.evidence)}
         if self.evidence_count > 1:
@@ -84,8 +88,7 @@ def evidence_dict(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Also:
+class Also(NamedTuple):
     """Another path that is merged into a shown one: where it starts, what it adds, and the products on its way if they are others.
 
     Args:

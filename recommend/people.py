@@ -62,7 +62,7 @@ def scales(scorer: Scorer, user_rows: NDArray[np.int64]) -> list[Scale]:
     graph, unseen = scorer.snapshot, ~scorer.seen
     if unseen.sum() < 2:
         unseen = np.ones(graph.n_items, bool)
-    profiles = weighted_profiles(graph.events, graph.n_users, graph.n_items, scorer.now, scorer.weights.recency)
+    profiles = weighted_profiles(graph.events, graph.n_users, graph.n_items, scorer.now, scorer.recency)
     made: dict[int, Scale] = {}
     for start in range(0, len(user_rows), _BATCH):
         batch = user_rows[start : start + _BATCH]

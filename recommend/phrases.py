@@ -18,6 +18,7 @@ class Phrases:
         who, whose: the person, by voice; openings that an ontology file words have them too.
         facts: what a shared entity claims of `{y}`, by relation; "named" is a relation towards a label that an ontology file names
             (`{name}`), "" is any other relation (`{rel}` names it).
+        against: what is added to a path from a product that the person said no to, where it takes away.
         fact_after: a claim that follows an opening ("… too").
         fact_alone: a claim without an opening; `{x}` is named in it.
         fact_asked: a claim about an entity that the words of a question name.
@@ -34,6 +35,7 @@ class Phrases:
     who: Mapping[str, str]
     whose: Mapping[str, str]
     facts: Mapping[str, str]
+    against: str
     fact_after: str
     fact_alone: str
     fact_asked: str
@@ -72,6 +74,9 @@ ENGLISH = Phrases(
         Rel.VIEWED: "{who} looked at {x}",
         Rel.CARTED: "{who} put {x} in {whose} cart",
         Rel.RATED: "{who} rated {x}",
+        Rel.RETURNED: "{who} sent {x} back",
+        Rel.DISLIKED: "{who} did not like {x}",
+        f"{Rel.RATED}:low": "{who} gave {x} a low rating",
         "": "{who} have {x} in {whose} history",
     },
     chose="you chose {x}",
@@ -87,6 +92,7 @@ ENGLISH = Phrases(
         "named": "has the {name} {e}",
         "": "is marked “{rel}: {e}”",
     },
+    against=", which counts against it",
     fact_after="{y} {claim} too",
     fact_alone="{y} {claim}, like {x}",
     fact_asked="{y} {claim}, as you asked",
@@ -151,6 +157,9 @@ CHINESE = Phrases(
         Rel.VIEWED: "{who}看过{x}",
         Rel.CARTED: "{who}把{x}加入过购物车",
         Rel.RATED: "{who}评价过{x}",
+        Rel.RETURNED: "{who}退回了{x}",
+        Rel.DISLIKED: "{who}不喜欢{x}",
+        f"{Rel.RATED}:low": "{who}给{x}打过低分",
         "": "{whose}记录里有{x}",
     },
     chose="您选了{x}",
@@ -166,6 +175,7 @@ CHINESE = Phrases(
         "named": "以{e}为{name}",
         "": "标有“{rel}：{e}”",
     },
+    against="，因此不利于推荐它",
     fact_after="{y}同样{claim}",
     fact_alone="与{x}一样，{y}{claim}",
     fact_asked="如您所找，{y}{claim}",

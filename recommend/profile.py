@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg.errors import StateError
-from kg.events import NO_TIME, EventLog
+from kg.events import NO_TIME, EventLog, last_word_is_no
 
 
 class Branch(StrEnum):
@@ -34,7 +34,7 @@ class Profile:
     Args:
         branch: which set of fusion weights applies.
         item_rows: int32 [h], distinct item rows of the history, ascending.
-        weights: float32 [h], |H|^-1/2 times recency and repetition; positive.
+        weights: float32 [h], |H|^-1/2 times recency and what the kind of event counts; below 0 for what the person said no to.
         exclude: int32 [x], item rows that must not be recommended (already bought, the asked product).
 
     Raises:
@@ -51,6 +51,9 @@ class Profile:
             raise StateError("A profile needs one weight for each product.")
 
 
+LOW_RATING = "low_rating"  # a rating below the border, among kinds
+# What an event that says no counts, where validation has too little to tell.
+AGAINST_COUNTS: dict[str, float] = {"return": -0.5, "dislike": -1.0, LOW_RATING: -0.5}
 KNOWN_FROM = 5  # products of a person from which the branch is `known`
 _DAY = 86_400.0
 
@@ -69,16 +72,20 @@ class Recency:
     Args:
         days: age is counted in days; None where time has no say.
         events: later is how many products the person had after it; None where order has no say.
-        kinds: what an event of a kind counts, 1 where it is not named; of several events with a product the loudest.
+        kinds: what an event of a kind counts; where it is not named, 1, or what `AGAINST_COUNTS` has for one that says no. Of several
+            events with a product the loudest counts, or the loudest no where that is the last word.
+        rating_border: a rating below it says no, None where ratings say nothing of the kind; what the graph's log says, never chosen.
     """
 
     days: float | None = None
     events: float | None = None
     kinds: Mapping[str, float] = field(default_factory=dict)
+    rating_border: float | None = None
 
     def __post_init__(self) -> None:
-        if not all(0 <= value < math.inf for value in self.kinds.values()):
-            raise StateError("What a kind of event counts is 0 or more.")
+        for kind, value in self.kinds.items():
+            if not (-math.inf < value <= 0 if kind in AGAINST_COUNTS else 0 <= value < math.inf):
+                raise StateError(f"What a {kind} counts is 0 or {'less' if kind in AGAINST_COUNTS else 'more'}; it is {value}.")
         if any(value is not None and not value > 0 for value in (self.days, self.events)):
             raise StateError("A history fades over a number of days or of products above 0.")
 
@@ -128,9 +135,18 @@ def loudness(users: NDArray[np.int64], places: NDArray[np.int64], events: EventL
         later = np.empty(len(users), np.int64)
         later[order] = ends[order] - group_ends[np.concatenate([[0], np.cumsum(changes)])]
         weights *= np.exp(-np.where(known, later / recency.events, 1.0))
-    if recency.kinds:
-        counted = np.array([recency.kinds.get(kind, 1.0) for kind in events.kind_names])
-        loudest = np.zeros(len(users))
-        np.maximum.at(loudest, places, counted[events.kinds])
-        weights *= loudest
+    against = events.against(recency.rating_border)
+    if recency.kinds or against.any():
+        weights *= _counts(against, places, len(users), events, recency)
     return np.asarray(weights, np.float64)
+
+
+def _counts(against: NDArray[np.bool_], places: NDArray[np.int64], size: int, events: EventLog, recency: Recency) -> NDArray[np.float64]:
+    """What the kind of its events makes a product of a history count (float64 [size]); below 0 where the last word is no."""
+    usual = dict.fromkeys(events.kind_names, 1.0) | AGAINST_COUNTS | dict(recency.kinds)
+    counted = np.array([usual[kind] for kind in events.kind_names])[events.kinds]
+    counted[against & ~events.against()] = usual[LOW_RATING]
+    loudest, lowest = np.zeros(size), np.zeros(size)
+    np.maximum.at(loudest, places[~against], counted[~against])
+    np.minimum.at(lowest, places[against], counted[against])
+    return np.where(last_word_is_no(against, events.times, places, size), lowest, loudest)

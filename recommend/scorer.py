@@ -8,7 +8,7 @@ a: the profile's weights; v: the views. Nothing here needs torch, spaCy or sciki
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -80,6 +80,7 @@ class Scorer:
         self.digest = digest
         self.seen: NDArray[np.bool_] = snapshot.item_event_counts > 0
         self._scales: dict[tuple[Branch, str], Values | None] = {}
+        self.recency = replace(weights.recency, rating_border=snapshot.rating_border)
         self.now = int(snapshot.events.times.max(initial=0)) if snapshot.events.timed else 0
 
     @property
@@ -99,7 +100,7 @@ class Scorer:
 
     def user_profile(self, user_row: int) -> Profile:
         """The profile of a person of the graph (branch `known` from 5 products on, `few_events` below, `new_user` without any)."""
-        return profile_of_events(self.snapshot.events.of_user(user_row), self.now, self.weights.recency)
+        return profile_of_events(self.snapshot.events.of_user(user_row), self.now, self.recency)
 
     def session_profile(self, item_rows: Sequence[int]) -> Profile:
         """The profile of a session: products that count alike (branch `session`)."""

@@ -100,8 +100,8 @@ def _lot_slice(snapshot: GraphSnapshot, fraction: float, seed: int) -> Slice:
 def task_of(early: GraphSnapshot, late: EventLog, name: str) -> Task:
     """Who of the graph should find what of some later events; products that they had before are no targets."""
     n_items = early.n_items
-    wanted = profiles_of(late, early.n_users, n_items)
-    had = sp.csr_array(early.interactions)
+    wanted = profiles_of(late.take(~late.against(early.rating_border)), early.n_users, n_items)
+    had = profiles_of(early.events, early.n_users, n_items)
     wanted = sp.csr_array(wanted - wanted.multiply(had))
     wanted.eliminate_zeros()
     wanted.sort_indices()

@@ -177,10 +177,11 @@ class Wording:
         nodes, edges = list(path.nodes), list(path.edges)
         if nodes[0].label == Label.USER:
             starts, several = self._starts(path, nodes[1])
-            opening = self._opening(edges[0].relation).format(x=starts)
+            opening = self._opening(edges[0]).format(x=starts)
             subject = self._say.them if several else self._say.it
             told = self._walk(subject, nodes[1:], edges[1:], opened=True)
-            return opening + separator + self._say.and_then.join(told) + self._others(path)
+            against = self._say.against if edges[0].against and path.contribution < 0 else ""
+            return opening + separator + self._say.and_then.join(told) + self._others(path) + against
         subject = "" if nodes[0].label == Label.QUERY else self._starts(path, nodes[0])[0]
         return self._say.and_then.join(self._walk(subject, nodes, edges, opened=False)) + self._others(path)
 
@@ -190,8 +191,10 @@ class Wording:
             return ""
         return self._say.within.format((self._say.one_way if more == 1 else self._say.ways).format(n=more))
 
-    def _opening(self, relation: str) -> str:
+    def _opening(self, edge: Edge) -> str:
         say, voice = self._say, "they" if self.voice == "they" else "you"
+        low = edge.against and edge.relation == Rel.RATED
+        relation = f"{edge.relation}:low" if low else edge.relation
         if self.voice == "session":
             return say.chose
         template = display_sentence(relation, self.lang) or say.openings.get(relation) or say.openings[""]

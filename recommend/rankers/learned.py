@@ -43,7 +43,7 @@ class Clew:
 
 def scores_of(scorer: Scorer, history: EventLog, n_users: int) -> Scores:
     """Scores of many histories by a scorer (float32 [n_users, n_items])."""
-    profiles = weighted_profiles(history, n_users, scorer.n_items, scorer.now, scorer.weights.recency)
+    profiles = weighted_profiles(history, n_users, scorer.n_items, scorer.now, scorer.recency)
     found = np.repeat(scorer.popularity.astype(np.float32)[None, :], n_users, axis=0)
     for branch, people in scorer.branches_of(np.diff(profiles.indptr)):
         found[people] = scorer.block(sp.csr_array(profiles[people]), branch)

@@ -34,9 +34,10 @@ def transitions(
 ) -> tuple[sp.csr_array, sp.csr_array]:
     """T, the strongest `cap` a row, and how often each of its pairs stood so (CSR float32 [n_items, n_items] both).
 
-    Events at the same moment have no order and give no pair; events without a time are left out. With `rows` the other rows are empty.
+    Events at the same moment have no order and give no pair; events without a time and those that say no are left out. With `rows`
+    the other rows are empty.
     """
-    log = events.take(events.times != NO_TIME)
+    log = events.take((events.times != NO_TIME) & ~events.against())
     bought = np.bincount(log.item_rows, minlength=n_items)
     by_item = np.argsort(log.item_rows, kind="stable")
     if rows is not None:

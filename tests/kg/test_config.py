@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from kg.config import CatalogueSource, Config, EventsSource, Section, SourceFile, TriplesSource, load_toml, validated
+from kg.config import (
+    CatalogueSource,
+    Config,
+    EventsSource,
+    FitSettings,
+    Section,
+    SourceFile,
+    TrainConfig,
+    TriplesSource,
+    load_toml,
+    validated,
+)
 from kg.errors import InputError
 
 
@@ -97,7 +108,10 @@ def test_one_file_may_be_said_in_any_way(tmp_path: Path, form: str) -> None:
         ("[recommend]\nk = 0", "clew.toml: recommend.k (it is 0): input should be greater than or equal to 1. | Correct it there."),
         ("[recommend]\nrepeat = 'maybe'", "recommend.repeat (it is 'maybe'): input should be 'no', 'yes' or 'auto'."),
         ("[catalogue]\nfiles = [7]", "catalogue.files[1]"),
-        ("[events]\nkind = 'buy'", "clew.toml: events: 'buy' is no kind of event; there are purchase, view, cart, rating."),
+        (
+            "[events]\nkind = 'buy'",
+            "clew.toml: events: 'buy' is no kind of event; there are purchase, view, cart, rating, return, dislike.",
+        ),
         ("[events]\nkinds = { kauf = 'buy' }", "'buy' is no kind of event"),
         ("[events]\ntimezone = 'Berlin'", "clew.toml: events: 'Berlin' is no time zone; give one such as Europe/Berlin."),
         ("[events]\ntimezone = '../x'", "is no time zone"),
@@ -163,3 +177,15 @@ def test_every_table_refuses_unknown_keys_and_is_frozen() -> None:
     for section in _sections(Config):
         assert section.model_config["extra"] == "forbid", section
         assert section.model_config["frozen"] is True, section
+
+
+def test_a_preset_says_what_is_not_given() -> None:
+    assert TrainConfig().spelled_out() == TrainConfig()
+    fast = TrainConfig(preset="fast", without=("ease",)).spelled_out()
+    assert (fast.without, fast.settings) == (("ease", "gnn"), FitSettings())
+    best = TrainConfig(preset="best", settings=FitSettings(shrink=9.0)).spelled_out()
+    assert best.without == () and best.settings.gnn_towers > 1 and best.settings.shrink == 9.0
+    own = TrainConfig(preset="best", settings=FitSettings(gnn_towers=1))
+    assert own.spelled_out() == own and own.spelled_out().settings.gnn_towers == 1
+    with pytest.raises(InputError, match=r"train\.preset.*should be 'fast', 'default' or 'best'"):
+        validated(Config, {"train": {"preset": "quick"}}, "clew.toml")

@@ -90,11 +90,11 @@ def test_a_real_log() -> None:
         ({"time": 4_000_000_000}, "date in the future: 2096-10-02 (allow_future under [events] takes it)"),
         ({"value": "many"}, "unreadable number: the value is 'many'"),
         ({"value": 1e300}, "absurd value: value is beyond float32"),
-        ({"value": 0}, "no purchase: the value is 0; a return is not an event"),
-        ({"value": "-2"}, "no purchase: the value is -2; a return is not an event"),
+        ({"value": 0}, "no purchase: the value is 0; give it the kind return if it was one"),
+        ({"value": "-2"}, "no purchase: the value is -2; give it the kind return if it was one"),
         (
-            {"kind": "refund"},
-            "unknown kind of event: 'refund' is none of purchase, view, cart, rating; say what it is under events.kinds",
+            {"kind": "swap"},
+            "unknown kind of event: 'swap' is none of purchase, view, cart, rating, return, dislike; say what it is under events.kinds",
         ),
     ],
 )
@@ -255,7 +255,7 @@ def test_values(tmp_path: Path) -> None:
     pq.write_table(pa.table({"user": ["u"] * 3, "item": ["i"] * 3, "rating": pa.array([1, None, -3], pa.int8())}), tmp_path / "a.parquet")
     rejects = Rejects()
     assert read_events([tmp_path / "a.parquet"], EventsSource(), rejects).column("value").to_pylist() == [1.0, 1.0]
-    assert rejects.first[0]["reason"] == "no purchase: the rating is -3; a return is not an event"
+    assert rejects.first[0]["reason"] == "no purchase: the rating is -3; give it the kind return if it was one"
 
 
 def test_long_keys_are_bounded(tmp_path: Path) -> None:
@@ -350,3 +350,9 @@ DATES = st.datetimes().map(str) | st.dates().map(lambda d: d.strftime("%d/%m/%Y"
 @given(st.lists(st.fixed_dictionaries({}, optional={**dict.fromkeys(COLUMNS, ANY), "time": ANY | DATES}), min_size=1, max_size=8))
 def test_no_row_is_lost_whatever_it_holds(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]) -> None:
     read(tmp_path_factory.mktemp("rows"), rows, {"i"}, timezone="Asia/Tokyo")  # asserts taken + rejected == rows
+
+
+@pytest.mark.parametrize(("word", "kind"), [("Refund", "return"), ("退货", "return"), ("thumbs_down", "dislike"), ("return", "return")])
+def test_words_that_say_no(tmp_path: Path, word: str, kind: str) -> None:
+    table, rejects = read(tmp_path, [{"kind": word, "value": -1}])
+    assert (table.column("kind").to_pylist(), rejects.count) == ([kind], 0)

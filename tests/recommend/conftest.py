@@ -50,8 +50,8 @@ EVENTS = [
 ]
 
 
-def shop() -> GraphSnapshot:
-    return snapshot_of(PRODUCTS, FACTS, EVENTS)
+def shop(*more: tuple[str, str, int, float, str]) -> GraphSnapshot:
+    return snapshot_of(PRODUCTS, FACTS, [*EVENTS, *more])
 
 
 def hand_made(graph: GraphSnapshot | None = None) -> Scorer:
@@ -79,5 +79,5 @@ def hand_made(graph: GraphSnapshot | None = None) -> Scorer:
 
 @pytest.fixture
 def toy() -> SimpleNamespace:
-    """`toy.shop()` makes the graph, `toy.hand_made(graph)` a scorer, `toy.recommender()` the whole."""
-    return SimpleNamespace(shop=shop, hand_made=hand_made, recommender=lambda: Recommender(hand_made()))
+    """`toy.shop(*more)` makes the graph, with more events, `toy.hand_made(graph)` a scorer, `toy.recommender(*more)` the whole."""
+    return SimpleNamespace(shop=shop, hand_made=hand_made, recommender=lambda *more: Recommender(hand_made(shop(*more))))

@@ -51,7 +51,7 @@ def test_a_product_counts_as_its_loudest_event():
 
 
 def test_a_kind_counts_nothing_or_more():
-    with pytest.raises(StateError, match="What a kind of event counts is 0 or more"):
+    with pytest.raises(StateError, match="What a view counts is 0 or more; it is -1"):
         Recency(kinds={"view": -1.0})
 
 

@@ -8,7 +8,7 @@ import pytest
 from kg.errors import UnknownKeyError, UsageError
 from kg.testing import snapshot_of, stated
 from recommend import Recommender
-from recommend.coldstart import event_edges, not_again
+from recommend.coldstart import EventEdges, not_again
 from recommend.request import Repeat, Request
 from recommend.result import Answer
 
@@ -52,13 +52,13 @@ def test_what_was_only_looked_at_may_be_recommended(toy) -> None:
     events = toy.shop().events.of_user(toy.shop().users.row("u1"))
     owned = set(not_again(events, Repeat.NO).tolist())
     assert toy.shop().items.row("p05") not in owned
-    assert event_edges(events)[toy.shop().items.row("p06")].to_dict() == {
+    assert EventEdges(events)[toy.shop().items.row("p06")].to_dict() == {
         "type": "BOUGHT",
         "direction": "out",
         "count": 2,
         "last": "1970-01-31",
     }
-    assert event_edges(events)[toy.shop().items.row("p05")].relation == "VIEWED"
+    assert EventEdges(events)[toy.shop().items.row("p05")].relation == "VIEWED"
 
 
 @pytest.mark.parametrize(
