@@ -2,7 +2,7 @@
 
 For each size: the fit by stages and its peak memory, the bundle, opening it, one recommendation of ten with its paths (p50, p95 in
 CPU-milliseconds), and a thousand one after the other. Each stage runs in a process of its own, on one thread. CLEW_BENCH_SIZES=0.1,1
-chooses other sizes, CLEW_BENCH_WITHOUT=ease,gnn leaves parts of the model out; figures of other sizes and models stay in the results.
+chooses other sizes, CLEW_BENCH_WITHOUT=ease,gnn leaves parts of the model out, CLEW_BENCH_EFFORT=0.1 runs the GNN for a tenth of its steps; figures of other sizes and models stay in the results.
 """
 
 from __future__ import annotations
@@ -24,7 +24,17 @@ import numpy as np
 
 from benchmarks.common import HERE, environment, save
 from benchmarks.graph_shop import make_shop
-from kg.config import CatalogueColumns, CatalogueSource, EventColumns, EventsSource, SourceFile, TrainConfig, TripleColumns, TriplesSource
+from kg.config import (
+    CatalogueColumns,
+    CatalogueSource,
+    EventColumns,
+    EventsSource,
+    FitSettings,
+    SourceFile,
+    TrainConfig,
+    TripleColumns,
+    TriplesSource,
+)
 from kg.ingest import ingest
 from kg.seeds import generator
 from kg.workspace import Workspace
@@ -68,12 +78,14 @@ def _fit(folder: Path) -> dict[str, Any]:
     stages = Stages()
     started, cpu = time.perf_counter(), time.process_time()
     without = tuple(name for name in os.environ.get("CLEW_BENCH_WITHOUT", "").split(",") if name)
-    made = train(workspace, TrainConfig(without=without), stages)
+    settings = {"gnn_effort": float(effort)} if (effort := os.environ.get("CLEW_BENCH_EFFORT")) else {}
+    made = train(workspace, TrainConfig(without=without, settings=FitSettings(**settings)), stages)
     return {
         "products": snapshot.n_items,
         "users": snapshot.n_users,
         "events": len(snapshot.events),
         "without": without,
+        "settings": settings,
         "seconds": round(time.perf_counter() - started, 1),
         "cpu_seconds": round(time.process_time() - cpu, 1),
         "stages": stages.seconds,
@@ -146,16 +158,22 @@ def slopes(results: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {name: round(math.log(of(large) / of(small)) / ratio, 2) for name, of in figures.items()}
 
 
+def _model(run: dict[str, Any]) -> str:
+    """What was fitted, in words."""
+    settings = [f"{name} {value:g}" for name, value in run["fit"]["settings"].items()]
+    return ", ".join(["whole", *(f"without {part}" for part in run["fit"]["without"]), *settings])
+
+
 def keep(size: float, found: dict[str, Any]) -> dict[str, Any]:
     """Add a size to results/growth.json, where those of other sizes and of other models stay; gives the whole."""
     path = HERE / "results" / "growth.json"
     runs = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
     made = {"size": size, **found, "environment": environment()}
-    same = [run for run in runs if (run["size"], run["fit"]["without"]) != (size, list(found["fit"]["without"]))]
-    runs = sorted([*same, made], key=lambda run: (run["fit"]["without"], run["size"]))
+    same = [run for run in runs if (run["size"], _model(run)) != (size, _model(made))]
+    runs = sorted([*same, made], key=lambda run: (_model(run), run["size"]))
     models = dict[str, list[dict[str, Any]]]()
     for run in runs:
-        models.setdefault(" −".join(["whole", *run["fit"]["without"]]), []).append(run)
+        models.setdefault(_model(run), []).append(run)
     grown = {name: slopes(some) for name, some in models.items() if len(some) > 1}
     save("growth", {"runs": runs, "slopes": grown})
     return grown
