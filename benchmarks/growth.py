@@ -2,7 +2,8 @@
 
 For each size: the fit by stages and its peak memory, the bundle, opening it, one recommendation of ten with its paths (p50, p95 in
 CPU-milliseconds), and a thousand one after the other. Each stage runs in a process of its own, on one thread. CLEW_BENCH_SIZES=0.1,1
-chooses other sizes, CLEW_BENCH_WITHOUT=ease,gnn leaves parts of the model out, CLEW_BENCH_EFFORT=0.1 runs the GNN for a tenth of its steps; figures of other sizes and models stay in the results.
+chooses other sizes, CLEW_BENCH_WITHOUT=ease,gnn leaves parts of the model out, CLEW_BENCH_EFFORT=0.1 runs the GNN for a tenth of its
+steps; figures of other sizes and models stay in the results.
 """
 
 from __future__ import annotations
