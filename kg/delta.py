@@ -10,6 +10,7 @@ its `rest` what those sums need. Where a small ingest would reach further (a cat
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -35,6 +36,7 @@ from kg.tables import (
     with_related,
 )
 from kg.truth import BANDS, EVENTS, PRODUCTS, USERS, TableChange, Truth, stored_tables
+from kg.truth_parts import READERS
 
 _OF_REST = ("source_key", "target_key", "target_name", "target_kind", "text")  # what sums over the whole need
 # Columns whose values repeat come as dictionaries: a quarter of the memory, and the first touch of memory is most of the cost.
@@ -117,7 +119,10 @@ def slice_of(truth: Truth, incoming: Incoming) -> GraphTables:
     """
     bands = truth.glance(BANDS, BAND_SCHEMA).sort_by("key").combine_chunks()
     products = truth.glance(PRODUCTS, PRODUCT_SCHEMA, coded=_CODED_PRODUCTS)
-    evidence = {name: truth.glance(f"evidence/{name}", EVIDENCE_SCHEMA, coded=_CODED_EVIDENCE) for name in truth.counts("evidence")}
+    names = list(truth.counts("evidence"))
+    with ThreadPoolExecutor(READERS) as pool:
+        read = pool.map(lambda name: truth.glance(f"evidence/{name}", EVIDENCE_SCHEMA, coded=_CODED_EVIDENCE), names)
+        evidence = dict(zip(names, read, strict=True))
     trees = {name: table.cast(EVIDENCE_SCHEMA) for name, table in evidence.items() if relation(name).family is Family.TREE}
     facts = {name: table for name, table in evidence.items() if name not in trees}
     touched = _touched(incoming, products, facts, trees, bands)
@@ -129,8 +134,8 @@ def slice_of(truth: Truth, incoming: Incoming) -> GraphTables:
     among = inside(products, "key")
     events, users = _events(truth, incoming)
     others = {name: table.select(_OF_REST).filter(pc.invert(which[name])) for name, table in facts.items()}
-    names = name_counts(with_related(others, products.column("key").combine_chunks()))
-    rest = Rest(products.column("key").filter(pc.invert(among)).combine_chunks(), users, others, names)
+    counted = name_counts(with_related(others, products.column("key").combine_chunks()))
+    rest = Rest(products.column("key").filter(pc.invert(among)).combine_chunks(), users, others, counted)
     mine = {name: table.filter(which[name]).cast(EVIDENCE_SCHEMA).combine_chunks() for name, table in facts.items()}
     kept = products.filter(among).cast(PRODUCT_SCHEMA).sort_by("key").combine_chunks()
     return GraphTables(kept, {**mine, **trees}, events, bool(truth.manifest["timed"]), bands, rest)

@@ -19,20 +19,13 @@ from kg.errors import InputError
 from kg.events import NO_TIME, EventLog
 from kg.ontology import EVENT_RELATIONS, Family, Label, relation
 from kg.snapshot import Edges, GraphSnapshot
+from kg.store import node_schema
 from kg.vocabulary import Vocabulary
 from kg.whole_files import whole_file
 
 if TYPE_CHECKING:
     import networkx as nx
 
-_PRODUCT_TYPES = {
-    "title": pa.string(),
-    "price_low": pa.float64(),
-    "price_high": pa.float64(),
-    "currency": pa.string(),
-    "quantity": pa.string(),
-    "available": pa.bool_(),
-}
 _EVIDENCE_TYPES = {
     "field": pa.string(),
     "span_start": pa.int32(),
@@ -130,7 +123,7 @@ def _snapshot(graph: nx.MultiDiGraph) -> GraphSnapshot:
         digest=graph.graph["digest"],
         users=users,
         items=items,
-        products=pa.table({name: pa.array([row.get(name) for row in products], kind) for name, kind in _PRODUCT_TYPES.items()}),
+        products=pa.table({f.name: pa.array([row.get(f.name) for row in products], f.type) for f in list(node_schema(Label.PRODUCT))[1:]}),
         entities=entities,
         entity_table=pa.table({name: pa.array([row.get(name, "") for row in named], pa.string()) for name in _ENTITY_COLUMNS}),
         edges={name: _edges(name, rows, items, entities) for name, rows in stated.items()},

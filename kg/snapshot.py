@@ -93,7 +93,7 @@ class GraphSnapshot:
         users: keys of people.
         items: keys of products (catalogue rows only).
         products: Arrow table aligned with `items`: title (string), price_low, price_high (float64, null), currency (string,
-            null), quantity (string, null), available (bool).
+            null), quantity (string, null), available (bool); then the properties that an ontology file types.
         entities: keys of all other nodes.
         entity_table: Arrow table aligned with `entities`: label (string), name (string), kind (string).
         edges: facts, links and trees by relation name.

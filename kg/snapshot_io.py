@@ -18,9 +18,10 @@ from kg.digest import digest_json
 from kg.errors import InputError, StateError
 from kg.events import NO_TIME, EventLog
 from kg.model import Fact, Product
-from kg.ontology import PROPOSED, Family, relation
+from kg.ontology import PROPOSED, Family, Label, relation
 from kg.ordering import ranks
 from kg.snapshot import Edges, GraphSnapshot
+from kg.store import node_schema, with_properties
 from kg.tables import (
     BAND_SCHEMA,
     ENTITY_SCHEMA,
@@ -34,7 +35,6 @@ from kg.tables import (
 from kg.vocabulary import Vocabulary
 
 SNAPSHOT_VERSION = 1
-_PRODUCT_COLUMNS = ("title", "price_low", "price_high", "currency", "quantity", "available")
 _EVIDENCE_COLUMNS = ("field", "span_start", "span_end", "text", "extractor", "run", "evidence_count")
 
 
@@ -115,12 +115,17 @@ def snapshot_of_tables(tables: GraphTables, digest: str) -> GraphSnapshot:
         digest=digest,
         users=users,
         items=items,
-        products=tables.products.select(_PRODUCT_COLUMNS).combine_chunks(),
+        products=with_properties(tables.products).select(_product_columns()).combine_chunks(),
         entities=entities,
         entity_table=entity_table,
         edges=edges,
         events=_log(tables, users, items),
     )
+
+
+def _product_columns() -> list[str]:
+    """What a snapshot holds of products beside their keys: what engines hold."""
+    return list(node_schema(Label.PRODUCT).names[1:])
 
 
 def _rows(column: pa.ChunkedArray, vocabulary: Vocabulary) -> NDArray[np.int32]:
@@ -241,7 +246,7 @@ def _opened(folder: Path, meta: Mapping[str, object]) -> GraphSnapshot:
         digest=str(meta["digest"]),
         users=Vocabulary("user", _one(users.column("key"))),
         items=Vocabulary("product", _one(items.column("key"))),
-        products=items.select(_PRODUCT_COLUMNS),
+        products=items.select(_product_columns()),
         entities=Vocabulary("entity", _one(entities.column("key"))),
         entity_table=entities.select(["label", "name", "kind"]),
         edges=edges,

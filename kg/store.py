@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kg.ontology import Family, Label, Property, PropertyType, Rel, Relation, product_properties, relation
+from kg.ontology import Family, Label, PropertyType, Rel, Relation, product_properties, relation
 from kg.own_ontology import property_value
 from kg.tables import EDGE_SCHEMA, GraphTables
 
@@ -80,7 +80,7 @@ class EngineGraph:
 
 def engine_graph(tables: GraphTables, digest: str, with_users: bool = True) -> EngineGraph:
     """The graph that an engine should hold; without users, nothing in it tells of a person."""
-    nodes: dict[Label, pa.Table] = {Label.PRODUCT: _with_properties(tables.products, product_properties())}
+    nodes: dict[Label, pa.Table] = {Label.PRODUCT: with_properties(tables.products)}
     if with_users:
         nodes[Label.USER] = tables.users
     nodes |= tables.entities
@@ -94,8 +94,12 @@ def engine_graph(tables: GraphTables, digest: str, with_users: bool = True) -> E
     )
 
 
-def _with_properties(products: pa.Table, properties: Sequence[Property]) -> pa.Table:
-    """Products with their typed properties, read out of the row's own text; what is no value of the type is null (see `validate`)."""
+def with_properties(products: pa.Table) -> pa.Table:
+    """Products (`PRODUCT_SCHEMA`) with the properties that an ontology file types, a column each, read out of the row's own text.
+
+    What is no value of the type is null (see `kg.validate`).
+    """
+    properties = product_properties()
     if not properties:
         return products
     rows = [json.loads(fields) for fields in products.column("fields").to_pylist()]

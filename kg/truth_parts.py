@@ -31,7 +31,7 @@ _DICTIONARY_BYTES = 4 << 20  # of a column's distinct values in a part, beyond w
 _MIN_LAYERED = 4_096  # rows in layers that are never worked in for their number
 _MAX_PARTS = 256
 _MAX_LAYERS = 48
-_READERS = 2  # files read at once; each takes memory of its own
+READERS = 2  # files read at once; each takes memory of its own
 _MAX_SHARE = 0.25  # rows in layers, as a share of those in base parts, beyond which they are worked in
 
 
@@ -65,7 +65,7 @@ def read_table(
 
     def files(*kinds: str) -> pa.Table:
         parts = [part for kind in kinds for part in stored.get(kind, ())]
-        with ThreadPoolExecutor(_READERS) as pool:
+        with ThreadPoolExecutor(READERS) as pool:
             found = list(pool.map(read, parts)) if len(parts) > 1 else [read(part) for part in parts]
         return pa.concat_tables([due.empty_table(), *found]).unify_dictionaries()
 

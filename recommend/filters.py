@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from functools import cached_property, reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +16,9 @@ from numpy.typing import NDArray
 from kg.canon import canonical_name
 from kg.errors import InputError
 from kg.ontology import Family, Rel, relation
+from kg.own_ontology import property_value
 from kg.snapshot import GraphSnapshot
-from recommend.where import Comparison, Condition, Every, Not, Some, entity_fields, parse_where
+from recommend.where import Comparison, Condition, Every, Not, Some, entity_fields, parse_where, property_fields
 
 Mask = NDArray[np.bool_]
 _COMPARE: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64], float], Mask]] = {
@@ -27,6 +30,19 @@ _COMPARE: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64], float], 
     ">": lambda low, high, value: high > value,
     ">=": lambda low, high, value: high >= value,
 }
+
+
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+_NUMBERS: dict[str, Callable[[str], Any]] = {"integer": Decimal, "number": float}  # "year < 1999.5" is a condition too
 
 
 class ProductFilter:
@@ -48,7 +64,7 @@ class ProductFilter:
     @cached_property
     def titles(self) -> list[str]:
         """Titles in the form in which two are the same, by item row."""
-        return [" ".join(title.casefold().split()) for title in self._snapshot.titles()]
+        return [_folded(title) for title in self._snapshot.titles()]
 
     @cached_property
     def title_groups(self) -> NDArray[np.int32]:
@@ -92,7 +108,9 @@ class ProductFilter:
         if condition.field == "price":
             return self._price(condition)
         if condition.field == "title":
-            return self._title(condition)
+            return self._text(condition, self.titles)
+        if condition.field in property_fields():
+            return self._property(condition)
         return self._entity(condition, notes)
 
     def _price(self, test: Comparison) -> Mask:
@@ -103,13 +121,27 @@ class ProductFilter:
         held = [_COMPARE[sign](low, high, float(value)) for value in test.values]
         return reduce(operator.and_ if sign == "!=" else operator.or_, held) & ~np.isnan(low)
 
-    def _title(self, test: Comparison) -> Mask:
+    def _text(self, test: Comparison, texts: Sequence[str]) -> Mask:
         if test.operator == "~":
             found = _word(test.values[0])
-            return np.fromiter((found(title) for title in self.titles), bool, len(self.titles))
-        wanted = {" ".join(value.casefold().split()) for value in test.values}
-        same = np.fromiter((title in wanted for title in self.titles), bool, len(self.titles))
+            return np.fromiter((found(text) for text in texts), bool, len(texts))
+        wanted = {_folded(value) for value in test.values}
+        same = np.fromiter((text in wanted for text in texts), bool, len(texts))
         return ~same if test.operator in ("!=", "not in") else same
+
+    def _property(self, test: Comparison) -> Mask:
+        """A property that the ontology file types; a product without it is in no comparison."""
+        kind = property_fields()[test.field]
+        column = self._snapshot.products.column(test.field).to_pylist()
+        there = np.fromiter((value is not None for value in column), bool, len(column))
+        if kind == "text":
+            found: Mask = self._text(test, [_folded(value or "") for value in column]) & there
+            return found
+        wanted = [_NUMBERS[kind](value) if kind in _NUMBERS else property_value(value, kind) for value in test.values]
+        compare = _ORDER[{"in": "=", "not in": "!="}.get(test.operator, test.operator)]
+        every = test.operator in ("!=", "not in")
+        held = ((all if every else any)(compare(value, one) for one in wanted) if value is not None else False for value in column)
+        return np.fromiter(held, bool, len(column))
 
     def _entity(self, test: Comparison, notes: list[str]) -> Mask:
         name = entity_fields()[test.field]
@@ -189,9 +221,14 @@ def best_first(scores: NDArray[np.float64], allowed: Mask, k: int) -> Iterator[i
         done, size = len(part), size * 8
 
 
+def _folded(text: str) -> str:
+    """The form in which two texts are the same."""
+    return " ".join(text.casefold().split())
+
+
 def _word(value: str) -> Callable[[str], bool]:
     """Whether a casefolded text holds the value at the start of a word (anywhere, for a script without spaces)."""
-    folded = " ".join(value.casefold().split())
+    folded = _folded(value)
     pattern = re.compile((r"(?<!\w)" if folded[:1].isascii() and folded[:1].isalnum() else "") + re.escape(folded))
     return lambda text: pattern.search(text) is not None
 

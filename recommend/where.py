@@ -6,8 +6,10 @@
     test      := field ("=" | "!=" | "<" | "<=" | ">" | ">=" | "~") value | field ["not"] "in" "(" value ("," value)* ")"
     value     := number | word | "text" | 'text'
 
-Fields are those of `FIELDS`. Names are compared canonically (`L'Oréal® Paris` = `l-oréal paris`); `~` looks for the text at the start
-of a word, whatever its case. A missing value makes a test false, `!=` and `not in` too; `not` turns the whole test around.
+Fields are those of `FIELDS`, the columns that an ontology file maps to relations, and the properties that it types: a whole or any
+number compares as a price does, a date (`released >= 1999-12-31`) too, a boolean is `true` or `false`, a text is a text as a title is.
+Names are compared canonically (`L'Oréal® Paris` = `l-oréal paris`); `~` looks for the text at the start of a word, whatever its case.
+A missing value makes a test false, `!=` and `not in` too; `not` turns the whole test around.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from kg.errors import UsageError
-from kg.ontology import Rel, stated_columns
+from kg.ontology import PropertyType, Rel, product_properties, stated_columns
+from kg.own_ontology import property_value
 
+FieldKind = Literal["number", "date", "boolean", "text", "entity"]
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "~", "in", "not in"]
 NUMBERS = ("price",)
 TEXTS = ("title",)
@@ -38,9 +42,30 @@ def entity_fields() -> dict[str, str]:
     return {**ENTITIES, **{each.column.lower(): each.relation for each in stated_columns() if each.column.lower() not in FIELDS}}
 
 
+def property_fields() -> dict[str, PropertyType]:
+    """Fields that stand for properties which an ontology file types → their type."""
+    taken = {*FIELDS, *entity_fields()}
+    return {each.name: each.type for each in product_properties() if each.name not in taken}
+
+
 def all_fields() -> tuple[str, ...]:
     """Every field that a condition can speak of."""
-    return (*NUMBERS, *entity_fields(), *TEXTS)
+    return (*NUMBERS, *entity_fields(), *TEXTS, *property_fields())
+
+
+def _kind_of(field: str) -> FieldKind:
+    if field in NUMBERS:
+        return "number"
+    if field in entity_fields():
+        return "entity"
+    match property_fields().get(field):
+        case "integer" | "number":
+            return "number"
+        case "date":
+            return "date"
+        case "boolean":
+            return "boolean"
+    return "text"
 
 
 MAX_LENGTH = 4000
@@ -239,11 +264,14 @@ class _Parser:
         if token.kind != "sign" or token.value in "(),":
             self._fail(f"expected a comparison after {field!r}", "Comparisons are = != < <= > >= in ~.")
         self._at += 1
-        number = field in NUMBERS
-        if token.value == "~" and number:
-            self._fail("~ does not compare numbers", "Use = != < <= > >= or in with a price.", token)
-        if token.value in ("<", "<=", ">", ">=") and not number:
-            self._fail(f"{token.value} does not compare {field}s", f"Use = != in or ~ with {field}.", token)
+        kind = _kind_of(field)
+        ordered = kind in ("number", "date")
+        if token.value == "~" and kind not in ("text", "entity"):
+            signs = "= != < <= > >= or in" if ordered else "= or !="
+            self._fail(f"~ does not compare {kind}s", f"Use {signs} with {field}.", token)
+        if token.value in ("<", "<=", ">", ">=") and not ordered:
+            signs = "= or !=" if kind == "boolean" else "= != in or ~"
+            self._fail(f"{token.value} does not compare {field}s", f"Use {signs} with {field}.", token)
         return token.value  # type: ignore[return-value]  # the tokenizer knows no other sign
 
     def _list(self, field: str) -> tuple[str, ...]:
@@ -260,11 +288,22 @@ class _Parser:
         token = self._now
         if token.kind not in ("word", "text") or (token.kind == "word" and token.value.lower() in _KEYWORDS):
             self._fail(f"expected a value for {field}")
-        if field in NUMBERS and not _NUMBER.match(token.value):
-            self._fail(f"{token.value!r} is no number", f"Write {field} <= 30, with a point for cents and no currency sign.")
+        kind = _kind_of(field)
+        if kind == "number" and not _NUMBER.match(token.value):
+            more = ", with a point for cents and no currency sign" if field in NUMBERS else ", with a point before decimals"
+            self._fail(f"{token.value!r} is no number", f"Write {field} <= 30{more}.")
+        if kind in ("date", "boolean"):
+            self._typed(field, kind, token)
         if not token.value.strip():
             self._fail(f"an empty value for {field}")
         self._at += 1
-        if token.kind == "word" and self._now.kind == "word" and self._now.value.lower() not in _KEYWORDS and field not in NUMBERS:
+        if token.kind == "word" and self._now.kind == "word" and self._now.value.lower() not in _KEYWORDS and kind != "number":
             self._fail("a value of several words needs quotes", f'Write {field} = "{token.value} {self._now.value}".')
         return token.value
+
+    def _typed(self, field: str, kind: Literal["date", "boolean"], token: _Token) -> None:
+        try:
+            property_value(token.value, kind)
+        except ValueError:
+            like = "a date such as 1999-12-31" if kind == "date" else "true or false"
+            self._fail(f"{token.value!r} is no {kind}", f"Compare {field} with {like}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -56,6 +57,25 @@ def test_a_mapped_column_is_a_field_of_conditions(films: Path) -> None:
     assert {item["item_key"] for item in found["items"]} <= {"tt16", "tt17", "tt18", "tt19"} and found["items"]
     refused = CliRunner().invoke(cli, ["recommend", "--item", "tt20", "-w", str(films), "--where", "directr = x"])
     assert refused.exit_code == 2 and "director" in refused.output
+
+
+def kept(films: Path, where: str) -> set[str]:
+    answer = clew("recommend", "--item", "tt20", "-w", films, "-k", "50", "--where", where, "--json").stdout
+    return {item["item_key"] for item in json.loads(answer)["items"]}
+
+
+def test_a_typed_property_is_a_field_of_conditions(films: Path) -> None:
+    with (FILMS / "films.csv").open(encoding="utf-8") as file:
+        rows = {row["film"]: row for row in csv.DictReader(file) if row["film"] != "tt20"}
+    everything = kept(films, "year > 0")
+    assert everything and everything <= set(rows)
+    assert kept(films, "year >= 2000") == {film for film in everything if int(rows[film]["year"]) >= 2000}
+    assert kept(films, "year < 1999.5 and runtime >= 120") == {
+        film for film in everything if int(rows[film]["year"]) <= 1999 and float(rows[film]["runtime"] or 0) >= 120
+    }
+    assert kept(films, "not year in (2010, 2014)") == {film for film in everything if rows[film]["year"] not in ("2010", "2014")}
+    refused = CliRunner().invoke(cli, ["recommend", "--item", "tt20", "-w", str(films), "--where", "year >= soon"])
+    assert refused.exit_code == 2 and "'soon' is no number" in refused.output
 
 
 def test_the_words_of_a_file_end_with_the_command_that_opened_it(films: Path, small_shop: Path) -> None:
