@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from kg.events import EventLog
 from kg.seeds import generator
 from kg.snapshot import GraphSnapshot
-from recommend import fuse
+from recommend import fuse, pools
 from recommend.profile import AGAINST_COUNTS, KNOWN_FROM, LOW_RATING, Branch, Recency
 from recommend.profiles import weighted_profiles
 from recommend.slices import Slice, profile_sizes, shortened
 from recommend.tasks import Task
 from recommend.training import Training
+from recommend.usual import likeliest, shares_of, usual_weights
 from recommend.views.base import View
 from recommend.views.ease import EaseView, ease
 from recommend.views.facts import view_name
@@ -56,13 +57,13 @@ def choose(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training) -
         start = fuse.branch_weights(dict(fuse.START_SEEN), {**fuse.START_UNSEEN, **facts}, 1.0, 0.0)
         training.progress.note("There are too few events to choose weights on; the defaults hold.")
         return Weights({Branch.KNOWN: start}), {"validation": None}
-    recency = _recency(parts, snapshot, training)
+    recency = _recency(parts, snapshot, training, links)
     report: dict[str, Any] = {"recency": Weights({}, recency=recency).to_dict()["recency"], "branches": {}}
     branches = {}
     for branch in (Branch.KNOWN, Branch.FEW_EVENTS):
         found = [(part, task) for part in parts for task in _of_branch(part.slice, branch, training)]
         if found:
-            branches[branch], report["branches"][str(branch)] = _branch(found, recency, facts, links)
+            branches[branch], report["branches"][str(branch)] = _branch(found, recency, links)
     return Weights(branches, recency=recency), report
 
 
@@ -75,8 +76,8 @@ def ridge_of(one: Slice, training: Training) -> float:
     for ridge in RIDGES if tasks else ():
         view = EaseView(ease(one.snapshot.interactions, ridge, most=_RIDGE_PRODUCTS), nothing, one.snapshot.item_event_counts > 0)
         groups = [_groups(Part(one, [view]), task, Recency())[True] for task in tasks]
-        found = [fuse.ndcg_of(group.scores(np.array([1.0, 0.0])), group.targets, group.n_targets)[group.n_targets > 0] for group in groups]
-        if ridge == RIDGES[0] or fuse.better(np.concatenate(found), figures):
+        found = [pools.ndcg_of(group.scores(np.array([1.0, 0.0])), group.targets, group.n_targets)[group.n_targets > 0] for group in groups]
+        if ridge == RIDGES[0] or pools.better(np.concatenate(found), figures):
             best, figures = ridge, np.concatenate(found)
     return best
 
@@ -105,14 +106,17 @@ def _profiles(part: Part, task: Task, recency: Recency) -> sp.csr_array:
     return weighted_profiles(task.history, task.n_users, part.slice.snapshot.n_items, now, recency)
 
 
-def _groups(part: Part, task: Task, recency: Recency) -> dict[bool, fuse.Group]:
+def _groups(part: Part, task: Task, recency: Recency) -> dict[bool, pools.Group]:
     snapshot = part.slice.snapshot
-    return fuse.collect(part.views, popularity(snapshot.interactions), task, _profiles(part, task, recency), snapshot.item_event_counts > 0)
+    return pools.collect(
+        part.views, popularity(snapshot.interactions), task, _profiles(part, task, recency), snapshot.item_event_counts > 0
+    )
 
 
-def _recency(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training) -> Recency:
-    """How loudly a history speaks under the starting weights: by days where events have times, by products where they have an order,
-    by the kind of event where there are several. A value is taken when it is better by more than chance than the one before.
+def _recency(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training, links: frozenset[str]) -> Recency:
+    """How loudly a history speaks, each way under the weights likeliest with it: by days where events have times, by products where they
+    have an order, by the kind of event where there are several. A value is taken when it is better by more than chance than the one
+    before.
     """
     tasks = [(part, task) for part in parts for task in _of_branch(part.slice, Branch.KNOWN, training)]
     steps = list(_steps(snapshot.events))
@@ -120,13 +124,13 @@ def _recency(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training)
         return Recency()
     tasks = [(part, task.some(np.arange(min(task.n_users, _RECENCY_PEOPLE)))) for part, task in tasks]
     best = Recency()
-    figures = _under(tasks, best)
+    figures = _under(tasks, best, links)
     for step in steps:
         start = best
         for change in step:
             tried = change(start)
-            found = _under(tasks, tried)
-            if fuse.better(found, figures):
+            found = _under(tasks, tried, links)
+            if pools.better(found, figures):
                 best, figures = tried, found
     return best
 
@@ -148,25 +152,23 @@ def _with_kind(recency: Recency, kind: str, value: float) -> Recency:
     return replace(recency, kinds={**recency.kinds, kind: value})
 
 
-def _under(tasks: Sequence[tuple[Part, Task]], recency: Recency) -> NDArray[np.float64]:
-    """NDCG of each person with a target of a kind, under the starting weights."""
+def _under(tasks: Sequence[tuple[Part, Task]], recency: Recency, links: frozenset[str]) -> NDArray[np.float64]:
+    """NDCG of each person with a target of a kind, under the weights that are likeliest with a recency."""
+    groups = [_groups(part, task, recency) for part, task in tasks]
     figures = [np.empty(0)]
-    for part, task in tasks:
-        for kind, group in _groups(part, task, recency).items():
-            start = fuse.START_SEEN if kind else fuse.START_UNSEEN
-            weights = np.array([start.get(name, 0.0) for name in group.names])
-            people = group.n_targets > 0
-            if people.any():
-                figures.append(fuse.ndcg_of(group.scores(weights), group.targets, group.n_targets)[people])
+    for kind in (True, False):
+        useful = [some for group in groups if len((some := group[kind].with_targets()).n_targets)]
+        if useful:
+            weights = likeliest(useful, usual_weights(useful, shares_of(useful[0].names, kind, links)))
+            figures.append(pools.per_person(useful, weights))
     return np.concatenate(figures)
 
 
-def _branch(
-    found: Sequence[tuple[Part, Task]], recency: Recency, facts: dict[str, float], links: frozenset[str]
-) -> tuple[BranchWeights, dict[str, Any]]:
+def _branch(found: Sequence[tuple[Part, Task]], recency: Recency, links: frozenset[str]) -> tuple[BranchWeights, dict[str, Any]]:
     groups = [_groups(part, task, recency) for part, task in found]
-    seen, seen_ndcg = fuse.search([group[True] for group in groups], (fuse.WORDS_ALONE, fuse.START_SEEN), links)
-    unseen, unseen_ndcg = fuse.search([group[False] for group in groups], ({**fuse.START_UNSEEN, **facts}, fuse.WORDS_ALONE), links)
+    (seen, seen_ndcg), (unseen, unseen_ndcg) = (
+        fuse.search([group[kind] for group in groups], shares_of(groups[0][kind].names, kind, links)) for kind in (True, False)
+    )
     people = [np.full(task.n_users, not part.slice.joint or task.name.split(",")[0] in part.slice.joint) for part, task in found]
     factor, delta, all_ndcg = fuse.joint([(group[True], group[False]) for group in groups], people, seen, unseen)
     weights = fuse.branch_weights(seen, unseen, factor, delta)

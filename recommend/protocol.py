@@ -48,6 +48,8 @@ class Part(Section):
         reveal: a new person's first events.
         profile: files whose events speak for the person beside train (and are no candidates).
         exclude: files whose products are no candidates for the person.
+        gap: hide as many of each person's last events in train as there are targets (they are no candidates either), one at least stays:
+            for choosing what a test needs that does not know the events just before its targets.
         metrics: further figures, such as "ndcg_pub@10".
     """
 
@@ -58,6 +60,7 @@ class Part(Section):
     reveal: Reveal | None = None
     profile: tuple[SourceFile, ...] = ()
     exclude: tuple[SourceFile, ...] = ()
+    gap: bool = False
     metrics: tuple[str, ...] = ()
 
     @field_validator("events", "profile", "exclude", "metrics", mode="before")

@@ -263,6 +263,8 @@ class _TaskMaker:
         keys = sorted(wanted, key=str.encode)
         own = self._histories(keys)
         hidden: list[tuple[int, int]] = []
+        if part.gap:
+            own, hidden = _before_gap(own, np.array([len(wanted[key]) for key in keys], np.int64))
         logs = [own]
         if part.reveal is not None:
             shown, left = self._revealed(part, keys)
@@ -325,6 +327,16 @@ def _candidates_of_file(path: Path, snapshot: GraphSnapshot) -> NDArray[np.bool_
             raise InputError(f"{path} names a product that the catalogue does not have.", "Add it to the catalogue or take it out.")
         found[rows] = True
     return found
+
+
+def _before_gap(log: EventLog, sizes: NDArray[np.int64]) -> tuple[EventLog, list[tuple[int, int]]]:
+    """Histories without each person's last events, as many as `sizes` says (int64 [people]) but for one; and the pairs left out."""
+    people = np.arange(len(sizes))
+    starts, ends = (np.searchsorted(log.user_rows, people, side=side) for side in ("left", "right"))
+    last = np.minimum(ends, np.maximum(starts + 1, ends - sizes))
+    kept = np.arange(len(log)) < last[log.user_rows]
+    rest = log.take(~kept)
+    return log.take(kept), list(zip(rest.user_rows.tolist(), rest.item_rows.tolist(), strict=True))
 
 
 def _ones(pairs: Sequence[tuple[int, int]], size: tuple[int, int]) -> sp.csr_array:

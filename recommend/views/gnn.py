@@ -69,7 +69,8 @@ class GnnView(LatentView):
         return np.asarray(total / max(int(which.sum()), 1))
 
     @cached_property
-    def _targets(self) -> NDArray[np.float32]:
+    def targets(self) -> NDArray[np.float32]:
+        """v of all products (float32 [n_items, d])."""
         if "targets" in self._kept:
             return self._kept["targets"]
         return np.asarray(sum(self.table.target[name] for name in COMPONENTS), np.float32)
@@ -85,7 +86,7 @@ class GnnView(LatentView):
             return None
         if "index" in self._kept:
             return NearVectors.of_array(self._kept["index"], float(self._kept["recall"][0]))
-        return NearVectors.fit(self._targets, _FOUND // 4)
+        return NearVectors.fit(self.targets, _FOUND // 4)
 
     def scores(self, rows: Rows, weights: Values) -> Values:
         """In float32 (error about 1e-7 of the largest term); `exact` has no such error.
@@ -94,7 +95,7 @@ class GnnView(LatentView):
         """
         source = self.source(rows, weights)
         if self.near is None:
-            return np.asarray(self._targets @ source.astype(np.float32), np.float64)
+            return np.asarray(self.targets @ source.astype(np.float32), np.float64)
         known, new = (float(source @ np.sum(list(self.means[kind].values()), axis=0)) for kind in (True, False))
         scores = np.where(self.seen, known, new)
         found, values = self.near.search(source.astype(np.float32)[None, :], _FOUND)
@@ -109,7 +110,7 @@ class GnnView(LatentView):
     def block(self, profiles: sp.csr_array) -> NDArray[np.float32]:
         """Many profiles at once."""
         sources = np.sum([profiles @ self.table.source[name] for name in COMPONENTS], axis=0)
-        return np.asarray(np.asarray(sources, np.float32) @ self._targets.T)
+        return np.asarray(np.asarray(sources, np.float32) @ self.targets.T)
 
     def target(self, candidate: Candidate) -> Mapping[str, Values]:
         """Components of v of a candidate."""
@@ -156,7 +157,7 @@ class GnnView(LatentView):
 
     def among(self, seen: NDArray[np.bool_]) -> GnnView:
         """The same embeddings where other products have events (bool [n_items]): other means."""
-        return self if np.array_equal(seen, self.seen) else GnnView(self.table, seen, self.words, {"targets": self._targets})
+        return self if np.array_equal(seen, self.seen) else GnnView(self.table, seen, self.words, {"targets": self.targets})
 
     def _entity_terms_of(self, candidate: Candidate) -> Mapping[tuple[str, int], Values]:
         """Of v of a candidate; the last one is kept, since a whole history asks for it."""
@@ -200,5 +201,5 @@ class GnnView(LatentView):
     def arrays(self) -> Arrays:
         """What opening should not add up again; the table itself lies in files of its own."""
         means = np.array([[self.means[kind][name] for name in COMPONENTS] for kind in (False, True)])
-        kept: Arrays = {"means": means, "targets": self._targets}
+        kept: Arrays = {"means": means, "targets": self.targets}
         return kept if self.near is None else {**kept, "index": self.near.array(), "recall": np.array([self.near.recall])}

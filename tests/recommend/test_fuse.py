@@ -1,10 +1,11 @@
-"""The search finds the view that was planted, and nothing where there is nothing."""
+"""The search finds the view that was planted, nothing where there is nothing, and believes few people little."""
 
 import numpy as np
 import pytest
 
-from recommend import fuse
+from recommend import fuse, pools
 from recommend.profile import Branch, Recency
+from recommend.usual import likeliest, shares_of, spread_of, usual_weights
 from recommend.weights import BranchWeights, Weights
 
 
@@ -13,12 +14,16 @@ def group(random, informative, people=150, pool=60):
     targets[np.arange(people), random.integers(0, pool, people)] = True
     features = random.random((3, people, pool)).astype(np.float32)
     features[informative] += targets * 0.6
-    return fuse.Group(("good", "bad", fuse.POPULARITY), features, np.ones((people, pool), bool), targets, targets.sum(1))
+    return pools.Group(("good", "bad", pools.POPULARITY), features, np.ones((people, pool), bool), targets, targets.sum(1))
+
+
+def shares(**of):
+    return of
 
 
 def test_the_planted_view_is_found():
     random = np.random.default_rng(0)
-    weights, value = fuse.search([group(random, 0), group(random, 0)], [{"bad": 1.0}])
+    weights, value = fuse.search([group(random, 0), group(random, 0)], shares(bad=1.0))
     assert weights["good"] > 3 * weights.get("bad", 0.0)
     assert value > 0.6
 
@@ -26,35 +31,99 @@ def test_the_planted_view_is_found():
 def test_a_view_of_zeros_gets_no_weight():
     one = group(np.random.default_rng(0), 0)
     one.features[1] = 0
-    weights, _ = fuse.search([one], [{"bad": 5.0, "good": 1.0}])
+    weights, _ = fuse.search([one], shares(bad=0.8, good=0.2))
     assert "bad" not in weights
 
 
-def test_a_later_start_needs_more_than_luck():
+def test_few_people_move_the_usual_weights_little_and_many_as_far_as_they_like():
     random = np.random.default_rng(4)
-    one = group(random, 0)
-    one.features[1] = one.features[0] + random.normal(size=one.features[0].shape) * 0.01
-    weights, _ = fuse.search([one], [{"good": 1.0}, {"bad": 1.0}])
-    assert set(weights) == {"good"}
+    usual = shares(good=0.3, bad=0.7)
+    moved = []
+    for people in (5, 50, 3000):
+        one = group(random, 0, people=people)
+        start = usual_weights([one], usual)
+        found = likeliest([one], start)
+        moved.append(float(np.linalg.norm((found - start) * spread_of([one]))))
+    assert moved[0] < 0.5 < moved[1] < moved[2]
+    free = likeliest([one], start * 0)  # the prior counts for 1 % here, whatever it says
+    assert found == pytest.approx(free, rel=0.05, abs=0.05 * free.max())
 
 
-def test_without_targets_the_start_stays():
+def test_without_the_prior_few_people_believe_in_luck(monkeypatch):
+    one = group(np.random.default_rng(7), 0, people=5, pool=20)
+    usual = usual_weights([one], shares(good=1.0))
+    lucky = one.features.copy()
+    lucky[1] += one.targets * 2.0
+    one = pools.Group(one.names, lucky, one.valid, one.targets, one.n_targets)
+    believed = likeliest([one], usual)
+    monkeypatch.setattr("recommend.usual.PEOPLE", 0.01)
+    assert believed[1] < 0.2 * likeliest([one], usual)[1]
+
+
+def test_a_search_that_gains_by_luck_alone_is_seldom_taken():
+    usual = shares(good=0.5, bad=0.5)
+    kept = gained = 0
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        one = group(random, 0, people=40)
+        blind = pools.Group(one.names, random.random(one.features.shape).astype(np.float32), *_of(one))
+        weights, _ = fuse.search([blind], usual)
+        start = likeliest([blind], usual_weights([blind], usual))
+        kept += list(weights.values()) == [weight for weight in start if weight]
+        gained += pools.per_person([blind], fuse._climb([blind], start)).mean() > pools.per_person([blind], start).mean()
+    assert gained >= 8  # where it chose, it had gained
+    assert kept >= 7
+
+
+def test_a_search_that_holds_on_the_other_half_is_taken():
+    """Heavy tails: the softmax shrinks a view whose largest values decide."""
+    random = np.random.default_rng(9)
+    one = group(random, 0, people=400)
+    features = one.features * 0.1
+    features[0] = np.where(one.targets, random.choice([3.0, 0.05], one.targets.shape), random.exponential(0.25, one.targets.shape) ** 2)
+    features[1] = one.targets * 0.15 + random.random(one.targets.shape) * 0.5
+    one = pools.Group(one.names, features.astype(np.float32), *_of(one))
+    usual = shares(good=0.2, bad=0.8)
+    weights, value = fuse.search([one], usual)
+    start = likeliest([one], usual_weights([one], usual))
+    assert value >= pools.per_person([one], start).mean()
+    assert fuse._search_holds([one], usual_weights([one], usual)) == (list(weights.values()) != [w for w in start if w])
+
+
+def test_without_targets_the_usual_weights_hold():
     one = group(np.random.default_rng(0), 0)
-    empty = fuse.Group(one.names, one.features, one.valid, np.zeros_like(one.targets), np.zeros(len(one.targets), np.int64))
-    assert fuse.search([empty], [{"good": 2.0}, {"bad": 1.0}]) == ({"good": 2.0}, 0.0)
+    empty = pools.Group(one.names, one.features, one.valid, np.zeros_like(one.targets), np.zeros(len(one.targets), np.int64))
+    usual = dict(zip(one.names, usual_weights([empty], shares(good=1.0)), strict=True))
+    assert fuse.search([empty], shares(good=1.0)) == ({"good": usual["good"]}, 0.0)
+
+
+def test_usual_weights_are_shares_of_the_spread():
+    one = group(np.random.default_rng(0), 0)
+    one.features[0] *= 1000
+    weights = usual_weights([one], shares(good=0.2, bad=0.6))
+    assert weights * spread_of([one]) == pytest.approx([0.25, 0.75, 0.0])
+
+
+def test_every_view_has_a_usual_share():
+    names = ("gnn", "similar", "also_bought", "brand", pools.POPULARITY)
+    links = {"also_bought"}
+    known, new = (shares_of(names, seen, links) for seen in (True, False))
+    assert set(known) == set(new) == set(names) and known[pools.POPULARITY] == new[pools.POPULARITY] == 0
+    assert 0 < known["brand"] < known["also_bought"] < known["similar"] < known["gnn"] and new["brand"] > known["brand"]
+    assert shares_of(("ease", "next_bought"), False, links) == {"ease": 0.0, "next_bought": 0.0}
 
 
 def test_a_tie_counts_against_the_target():
     flat = np.zeros((1, 30), np.float32)
     targets = np.zeros((1, 30), bool)
     targets[0, 3] = True
-    assert fuse.ndcg_of(flat, targets, np.array([1]))[0] == 0
+    assert pools.ndcg_of(flat, targets, np.array([1]))[0] == 0
 
 
 def test_scale_and_newness_put_both_kinds_into_one_list():
     random = np.random.default_rng(1)
     known, new = group(random, 0), group(random, 0)
-    new = fuse.Group(new.names, new.features * 10, new.valid, new.targets, new.n_targets)
+    new = pools.Group(new.names, new.features * 10, new.valid, new.targets, new.n_targets)
     weights = {"good": 1.0}
     factor, delta, value = fuse.joint([(known, new)], [np.ones(150, bool)], weights, weights)
     assert factor < 0.5 and np.isfinite(delta) and value > 0.3
@@ -63,7 +132,7 @@ def test_scale_and_newness_put_both_kinds_into_one_list():
 def test_new_products_are_not_buried_where_none_is_looked_for():
     random = np.random.default_rng(1)
     known, new = group(random, 0), group(random, 0)
-    new = fuse.Group(new.names, new.features, new.valid, np.zeros_like(new.targets), np.zeros(150, np.int64))
+    new = pools.Group(new.names, new.features, new.valid, np.zeros_like(new.targets), np.zeros(150, np.int64))
     factor, delta, value = fuse.joint([(known, new)], [np.ones(150, bool)], {"good": 1.0}, {"good": 1.0})
     assert (factor, delta) == (1.0, 0.0) and value > 0.3
 
@@ -73,57 +142,52 @@ def test_where_few_people_tell_nothing_lists_hold_as_many_new_products_as_are_lo
     random = np.random.default_rng(2)
     known, new = group(random, 0, people=40), group(random, 0, people=40)
     # Scores that say nothing of what is wanted: every balance is as good as any, and the best by luck must not decide.
-    blind = [fuse.Group(one.names, random.random(one.features.shape).astype(np.float32), *_of(one)) for one in (known, new)]
+    blind = [pools.Group(one.names, random.random(one.features.shape).astype(np.float32), *_of(one)) for one in (known, new)]
     wants_new = np.arange(40) < 40 * share
     known, new = _asked(blind[0], ~wants_new), _asked(blind[1], wants_new)
     factor, delta, _ = fuse.joint([(known, new)], [np.ones(40, bool)], {"good": 1.0}, {"good": 1.0})
     scores = np.concatenate([known.features[0], new.features[0] * factor + delta], axis=1)
-    best = np.argsort(-scores, axis=1)[:, : fuse.K]
+    best = np.argsort(-scores, axis=1)[:, : pools.K]
     assert abs((best >= 60).mean() - share) < 0.2
 
 
-def _of(one: fuse.Group) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _of(one: pools.Group) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return one.valid, one.targets, one.n_targets
 
 
-def _asked(one: fuse.Group, who: np.ndarray) -> fuse.Group:
-    return fuse.Group(one.names, one.features, one.valid, one.targets & who[:, None], one.n_targets * who)
+def _asked(one: pools.Group, who: np.ndarray) -> pools.Group:
+    return pools.Group(one.names, one.features, one.valid, one.targets & who[:, None], one.n_targets * who)
 
 
 def test_no_weight_is_below_zero_and_weights_survive_json():
-    made = fuse.branch_weights({"good": 2.0, fuse.POPULARITY: 0.5}, {"good": 1.0}, 0.5, -0.1)
+    made = fuse.branch_weights({"good": 2.0, pools.POPULARITY: 0.5}, {"good": 1.0}, 0.5, -0.1)
     assert made == BranchWeights({"good": 2.0}, {"good": 0.5}, newness=-0.1, popularity=0.5)
     whole = Weights({Branch.KNOWN: made}, recency=Recency(365.0, 10.0, {"view": 0.5}))
     assert Weights.of(whole.to_dict()) == whole
     assert whole.branch(Branch.SESSION) is made and made.of("none", True) == 0
 
 
-def test_a_view_whose_size_nobody_guessed_is_found_by_the_softmax():
+def test_a_view_whose_size_nobody_guessed_is_found():
     one = group(np.random.default_rng(5), 0)
     features = one.features.copy()
     features[0] /= 1e6
-    one = fuse.Group(("tiny", "bad", fuse.POPULARITY), features, one.valid, one.targets, one.n_targets)
-    weights, value = fuse.search([one], [{"bad": 1.0}])
+    one = pools.Group(("tiny", "bad", pools.POPULARITY), features, one.valid, one.targets, one.n_targets)
+    weights, value = fuse.search([one], shares(bad=1.0))
     assert weights["tiny"] * 1e-6 > weights.get("bad", 0.0) and value > 0.3
 
 
-def test_where_no_view_says_anything_the_start_stays():
+def test_where_no_view_says_anything_the_shares_are_the_weights():
     one = group(np.random.default_rng(6), 0)
-    nothing = fuse.Group(one.names, np.zeros_like(one.features), one.valid, one.targets, one.n_targets)
-    assert fuse.search([nothing], [{"good": 1.0}]) == ({"good": 1.0}, 0.0)
+    nothing = pools.Group(one.names, np.zeros_like(one.features), one.valid, one.targets, one.n_targets)
+    assert fuse.search([nothing], shares(good=1.0)) == ({"good": 1.0}, 0.0)
 
 
 def test_ndcg_of_many_targets_is_that_of_each_rank():
     random = np.random.default_rng(3)
     scores = random.integers(0, 40, (30, 60)).astype(np.float32)  # with ties
     targets = random.random((30, 60)) < 0.4
-    many = fuse.ndcg_of(scores, targets, targets.sum(1), k=5)
+    many = pools.ndcg_of(scores, targets, targets.sum(1), k=5)
     for row in range(30):
         ranks = sorted((scores[row] >= scores[row, column]).sum() for column in np.flatnonzero(targets[row]))
         gain = sum(1 / np.log2(1 + rank) for rank in ranks if rank <= 5)
         assert many[row] == pytest.approx(gain / (1 / np.log2(np.arange(2, 2 + min(5, targets[row].sum())))).sum())
-
-
-@pytest.mark.parametrize(("name", "unit"), [("gnn", 10.0), ("also_bought", 5.0), ("brand", 0.3)])
-def test_units(name, unit):
-    assert fuse.unit_of(name, frozenset({"also_bought"})) == unit

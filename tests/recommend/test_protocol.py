@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kg.errors import InputError
@@ -166,6 +167,17 @@ time = "2022-01-31"
 name = "all"
 """
 )
+
+
+def test_a_gap_hides_what_came_just_before_the_targets(folder):
+    (folder / "train.csv").write_text("user,item,pos\nu,a,0\nu,b,1\nu,d,2\nv,b,0\nw,a,0\nw,d,1\n")
+    (folder / "test.csv").write_text("user,item,pos\nu,c,3\nv,d,1\nw,b,2\nw,c,3\n")
+    (task,) = load(folder, HEAD + TEST.replace("unseen", "all") + "gap = true\n").test
+    assert task.keys == ("u", "v", "w")
+    places = {row: [task.history.item_rows[place] for place in np.flatnonzero(task.history.user_rows == row)] for row in range(3)}
+    assert places == {0: [1, 2], 1: [2], 2: [1]}  # one event of v and of w stays
+    benchmark = load(folder, HEAD + TEST.replace("unseen", "all") + "gap = true\n")
+    assert [keys(benchmark, task.masked, row) for row in range(3)] == [["a", "b", "d"], ["b"], ["a", "d"]]
 
 
 def test_a_cut_in_time(folder):
