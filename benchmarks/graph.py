@@ -114,14 +114,15 @@ def tell(size: float, found: dict[str, Any]) -> None:
     print("  on disk      " + ", ".join(f"{name} {mb:.0f} MB" for name, mb in found["disk_mb"].items()))
     print(f"  {'':10} {'load s':>8} {'MB':>7}  {'attribute p50 / p95 ms':>24} {'ratio':>7}  {'collaborative p50 / p95':>24} {'ratio':>7}")
     base = found["engines"]["arrays"]
-    for name, one in found["engines"].items():
+    asked = {name: one for name, one in found["engines"].items() if "attribute" in one}
+    for name, one in asked.items():
         cells = "".join(
             f"  {one[kind]['p50']:>13.3f} / {one[kind]['p95']:>8.3f} {one[kind]['p50'] / base[kind]['p50']:>7.1f}"
             for kind in ("attribute", "collaborative")
         )
         print(f"  {name:10} {one['seconds']:8.1f} {max(one['mb'], one.get('engine_mb', 0)):7.0f}{cells}")
     for name in ("embedded", "neo4j"):
-        if name in found["engines"]:
+        if name in asked:
             every = found["engines"][name]["every_path"]
             print(f"  {name}: every explanation path of a pair in one query {every['p50']:.2f} / {every['p95']:.2f} ms")
     if "neo4j" in found["engines"]:

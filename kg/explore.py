@@ -9,13 +9,10 @@ from typing import Any
 
 from cypher.guard import RefusedError, guard
 from cypher.query import NamedQuery, QueryError, library
-from kg.engine import open_embedded
 from kg.errors import EngineError, InputError, UnknownKeyError
 from kg.live_schema import LiveSchema, live_schema
-from kg.progress import SILENT, Progress
 from kg.store import FULLTEXT, VECTORS, GraphStore, Limits, Rows
 from kg.stores.embedded import EmbeddedStore
-from kg.workspace import Workspace
 
 NAMED_LIMITS = Limits(rows=10_000, seconds=120.0)
 EXPLORE_LIMITS = Limits(rows=1_000, seconds=30.0, memory_mb=2_048)
@@ -84,14 +81,6 @@ def explore(store: GraphStore, query: str, given: Mapping[str, Any], limits: Lim
         raise InputError(f"The query needs the parameter {missing[0]}.", f"Add --param {missing[0]}=…")
     found = store.run(guarded.text, {**given, **guarded.parameters}, limits)
     return dataclasses.replace(found, columns=tuple(guarded.shown(column) for column in found.columns))
-
-
-def explore_workspace(
-    workspace: Workspace, query: str, given: Mapping[str, Any], limits: Limits = EXPLORE_LIMITS, progress: Progress = SILENT
-) -> Rows:
-    """`explore` on a locked engine of a workspace's graph."""
-    with open_embedded(workspace, locked=True, limits=limits, progress=progress) as store:
-        return explore(store, query, given, limits)
 
 
 class Explorer:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from kg.canon import bounded_key
 from kg.errors import InputError
 from kg.event_edges import event_edges
-from kg.model import Entity, Evidence, Fact, Price, Product
+from kg.model import Entity, Fact, Price, Product
 from kg.ontology import Family, Label, Relation, relation
 from kg.ordering import ranks, sort_order
 
@@ -146,14 +146,6 @@ def tree_tables(tree: Iterable[tuple[Entity, Relation, Entity]], origin: str, ex
         ends = (child.key, parent.key, child.name, parent.name, parent.kind, origin)
         rows.setdefault(str(joined.name), []).append((*ends, "tree", 0, len(child.name), child.name, extractor, 1.0, run))
     return {name: _table(listed, EVIDENCE_SCHEMA) for name, listed in rows.items()}
-
-
-def evidence_of(table: pa.Table) -> list[Evidence]:
-    """The `Evidence` of an evidence table, in its order."""
-    return [
-        Evidence(r["field"], r["span_start"], r["span_end"], r["text"], r["extractor"], r["confidence"], r["run"])
-        for r in table.to_pylist()
-    ]
 
 
 def _table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:

@@ -10,10 +10,10 @@ import pytest
 
 from kg.engine import open_embedded, open_store
 from kg.errors import EngineError, InputError, StateError, UnknownKeyError, UsageError
-from kg.explore import explore, explore_workspace, named_query, run_named
+from kg.explore import Explorer, explore, named_query, run_named
 from kg.model import Product
 from kg.ontology import Label
-from kg.store import Limits, Node, engine_graph
+from kg.store import Limits, Node, Rows, engine_graph
 from kg.store import Path as GraphPath
 from kg.stores.embedded import EmbeddedStore
 from kg.sync import verify
@@ -149,18 +149,24 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return shop
 
 
+def ask(workspace: Workspace, query: str, limits: Limits) -> Rows:
+    explorer = Explorer(lambda: open_embedded(workspace, locked=True, limits=limits), limits)
+    try:
+        return explorer.ask(query, {})
+    finally:
+        explorer.close()
+
+
 def test_a_query_that_takes_too_long_is_ended(large: Workspace) -> None:
     started = time.perf_counter()
     with pytest.raises(InputError, match=r"took longer than 0\.5 s"):
-        explore_workspace(
-            large, "MATCH (a:Product), (b:Product), (c:Product) RETURN count(*), max(a.key + b.key + c.key)", {}, Limits(10, 0.5)
-        )
+        ask(large, "MATCH (a:Product), (b:Product), (c:Product) RETURN count(*), max(a.key + b.key + c.key)", Limits(10, 0.5))
     assert time.perf_counter() - started < 20
 
 
 def test_a_query_that_takes_too_much_memory_is_ended(large: Workspace) -> None:
     with pytest.raises(InputError, match="took more memory than it may"):
-        explore_workspace(large, "MATCH (a:Product), (b:Product) RETURN collect(a.title + b.title + a.key) AS all", {}, Limits(10, 20, 64))
+        ask(large, "MATCH (a:Product), (b:Product) RETURN collect(a.title + b.title + a.key) AS all", Limits(10, 20, 64))
 
 
 def test_names_are_told(workspace: Workspace) -> None:

@@ -20,7 +20,6 @@ from kg.tables import (
     edges_table,
     entity_tables,
     events_table,
-    evidence_of,
     evidence_tables,
     products_of,
     products_table,
@@ -91,9 +90,12 @@ def test_a_link_out_of_the_catalogue_becomes_a_fact_about_what_is_only_mentioned
     )  # fmt: skip
 
 
-def test_evidence_comes_back_as_it_was() -> None:
-    fact = brand("p", "X", 0.25)
-    assert evidence_of(evidence_tables([fact], "catalogue", run="r")[Rel.HAS_BRAND]) == [Evidence("title", 0, 1, "X", "rules", 0.25, "r")]
+def test_evidence_is_a_row() -> None:
+    (row,) = evidence_tables([brand("p", "X", 0.25)], "catalogue", run="r")[Rel.HAS_BRAND].to_pylist()
+    assert row == {
+        "source_key": "p", "target_key": "brand:x", "source_name": None, "target_name": "X", "target_kind": "", "origin": "catalogue",
+        "field": "title", "span_start": 0, "span_end": 1, "text": "X", "extractor": "rules", "confidence": 0.25, "run": "r",
+    }  # fmt: skip
 
 
 @given(st.lists(st.tuples(TEXT, st.none() | st.floats(allow_nan=False), st.none() | TEXT, st.booleans()), max_size=12), st.integers(0, 12))
