@@ -85,8 +85,13 @@ def _encoder_again(model: TaggerModel, rows: Sequence[GoldRow], lesson: Lesson) 
     return replace(model, encoder=train_encoder(labelled, range(len(rows)), list(model.learned), lesson.seed))
 
 
-if __name__ == "__main__":
-    for shop in sorted(CORE, reverse=True):
-        for tier in TIERS:
-            for seed in range(SEEDS):
+def train_all() -> None:
+    """Train what is missing, the first seed of every shop before the others."""
+    for tier in TIERS:
+        for seed in range(SEEDS):
+            for shop in sorted(CORE):
                 print(kept(shop, tier, seed)[0].name, flush=True)
+
+
+if __name__ == "__main__":
+    train_all()

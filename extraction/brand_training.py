@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from extraction.brand import BrandFinder, shipped_models
 from extraction.brand_candidates import Candidate, characters
 from extraction.brand_features import Batch, WordTable
 from extraction.brand_model import BrandModel, train
@@ -19,6 +20,9 @@ from kg.seeds import generator
 Example = tuple[str, str, frozenset[str]]
 # Titles of the shops that the copies are cut into; None: one shop of all.
 SHOP_SIZES = (None, 400, 100, None)
+# Pull of the first and of the second model back to what it was, per title, when a few titles move it: chosen on OA-Mine's train titles with
+# models of AE-110K and Beauty.
+ADAPTED = (0.03, 0.02)
 
 
 def disturbed(examples: Sequence[Example], seed: int, without: float = 0.12, moved: float = 0.08) -> list[Example]:
@@ -111,6 +115,40 @@ def train_models(
         voted.append((vote_features(p.batch, probabilities, votes, p.table, probabilities), p, p.usable))
     second = train(*_joined(voted), units=8, decay=vote_decay, seed=seed)
     return first, second
+
+
+def adapted_finder(
+    titles: Sequence[Words], kinds: Sequence[str], examples: Sequence[Example], models: tuple[BrandModel, BrandModel] | None = None
+) -> BrandFinder:
+    """The brands of a shop of which a few titles are labelled: both models moved by those, then the shop learned with them.
+
+    Each model goes on from its weights and is drawn back to them (`ADAPTED`), the second with the votes that the first, so moved, lets the
+    shop give. Fifty titles of OA-Mine move the rules of other shops from 57.7 to 67.4 F1 on its other train titles, in two seconds.
+
+    Args:
+        titles: words of each title of the shop.
+        kinds: kind of product of each, "" where it is not known.
+        examples: (title, kind of product, brands) of the labelled ones; those whose brand is no candidate teach nothing.
+        models: of another shop; None: the shipped ones.
+    """
+    models = models or shipped_models()
+    words, own = [words_of(title) for title, _, _ in examples], [kind for _, kind, _ in examples]
+    statistics = CatalogueStatistics.learn(titles, kinds)
+    table = WordTable(statistics)
+    batch = Batch(words, own, table)
+    share, usable = targets(batch, words, [brands for _, _, brands in examples])
+    if usable.any():
+        part = _Part(batch, share, usable, words, table)
+        first = _moved_by(models[0], batch.features, part, ADAPTED[0])
+        probabilities = first.probabilities(batch.features, batch.owner)
+        votes = BrandFinder.learn(titles, kinds, (first, models[1])).votes
+        seen = vote_features(batch, probabilities, votes, table, probabilities)
+        models = first, _moved_by(models[1], seen, part, ADAPTED[1])
+    return BrandFinder.learn(titles, kinds, models)
+
+
+def _moved_by(model: BrandModel, features: NDArray[np.float32], part: _Part, decay: float) -> BrandModel:
+    return train(*_joined([(features, part, part.usable)]), units=len(model.out), decay=decay, start=model, steps=100)
 
 
 def _shops(rows: list[Example], copy: int, seed: int) -> list[list[Example]]:

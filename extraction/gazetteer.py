@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from extraction.base import Mention, entity_of
 from extraction.canonical import share_before
@@ -14,6 +15,7 @@ from extraction.words import Words
 _JOIN = re.compile(r"[ \-‐‑]{1,2}\Z")
 
 
+_WHOLE = 0.4
 _METALLIC = frozenset(["gold", "silver", "bronze"])
 _METAL_WORDS = frozenset(["plated", "filled", "ring", "necklace", "earrings", "vermeil", "chain", "wire"])
 
@@ -56,15 +58,16 @@ class MaterialFinder:
     """Materials of a title.
 
     A name counts where its gate lets it through: materials of goods never in food and cosmetics, metals of price and gems in jewellery,
-    doubtful names ("down", "iron") only where a word says that it is the material. A name that belongs to a part ("with glass lid") or to
+    doubtful names ("down", "iron") only where a word says that it is the material, carbon in what is made of it (rods). A name of any
+    cloth ("fabric") counts where no material does. A name that belongs to a part ("with glass lid") or to
     what the product is for ("for wood") is shown as a mention that is not accepted.
     """
 
     def __init__(self) -> None:
         self._lexicon = Lexicon(materials())
         words = data("contexts")
-        self._after, self._before, self._parts, self._stating, self._kinds = (
-            frozenset(words[name]) for name in ("after", "before", "parts", "stating", "kinds")
+        self._after, self._before, self._parts, self._stating, self._kinds, self._rods, self._whole = (
+            frozenset(words[name]) for name in ("after", "before", "parts", "stating", "kinds", "rods", "whole")
         )
 
     def find(self, words: Words, category: str, field: str = "title") -> list[Mention]:
@@ -89,6 +92,8 @@ class MaterialFinder:
             confidence = self._confidence(words, first, last, term, groups, kind)
             if confidence > 0:
                 found.append(_mention(words, first, last, "material", term.value, confidence, field))
+        if any(m.accepted and m.value not in self._whole for m in found):
+            return [replace(m, confidence=_WHOLE, accepted=False) if m.value in self._whole and m.accepted else m for m in found]
         return found
 
     def _confidence(self, words: Words, first: int, last: int, term: Term, groups: frozenset[str], kind: frozenset[str]) -> float:
@@ -104,7 +109,7 @@ class MaterialFinder:
             return 0.0
         if term.gate == "precious" and not following and not stated:
             return 0.2
-        if term.gate == "stated" and not stated:
+        if (term.gate == "stated" and not stated) or (term.gate == "rods" and self._rods.isdisjoint(words.folded)):
             return 0.0
         if stated:
             return 0.9

@@ -17,7 +17,7 @@ from kg.digest import digest_json
 from kg.errors import StateError
 from kg.model import Product
 
-VERSION = 4
+VERSION = 5
 FEW = 300
 _FILE = "rules.json"
 

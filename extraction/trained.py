@@ -14,11 +14,15 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from extraction.brand_model import BrandModel
+from extraction.brand_training import adapted_finder
 from extraction.evaluate import GoldRow
+from extraction.parts import category_of
 from extraction.rules import RulesExtractor, build_rules
 from extraction.tag_pipeline import TaggerExtractor, tagger_of
 from extraction.tag_training import Fitter, Rows, prepared_rows
 from extraction.tagger import Learned, Member, TaggerModel
+from extraction.words import words_of
 from kg.errors import InputError
 from kg.model import Product
 from kg.progress import SILENT, Progress
@@ -119,6 +123,33 @@ def _silver(prepared: Rows, other: TaggerModel) -> dict[int, frozenset[str]]:
             given[value.casefold()] += 1
             labels[i] = frozenset({value})
     return labels
+
+
+def taught_by_labels(
+    products: Sequence[Product],
+    labelled: Sequence[GoldRow],
+    other: TaggerModel | None = None,
+    models: tuple[BrandModel, BrandModel] | None = None,
+    progress: Progress = SILENT,
+) -> TaggerExtractor:
+    """The rules and the brand tagger of a shop of which a few titles are labelled: these move the rules' models, then teach the tagger.
+
+    Args:
+        products: the catalogue.
+        labelled: titles of the shop that a person or a language model labelled ("brand").
+        other: tagger of another shop; None: the shipped one.
+        models: of the rules, of another shop; None: the shipped ones.
+        progress: hears the stages.
+
+    Raises:
+        InputError: too few titles whose brand is clear.
+    """
+    titles, kinds = [words_of(product.title) for product in products], [category_of(product.fields) for product in products]
+    examples = [(row.product.title, category_of(row.product.fields), row.values["brand"]) for row in labelled]
+    with progress.stage("learning from labelled titles", len(labelled)) as advance:
+        rules = RulesExtractor(adapted_finder(titles, kinds, examples, models))
+        advance(len(labelled))
+    return tagger_of(rules.finder, taught_by_titles(products, rules, other=other, labelled=labelled, progress=progress))
 
 
 def build_trained(products: Sequence[Product], progress: Progress = SILENT) -> TaggerExtractor:

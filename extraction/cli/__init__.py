@@ -37,6 +37,7 @@ def extract() -> None:
 @click.option("--extractor", help="What reads [default: tagger with --model, else rules].")
 @click.option("--model", type=click.Path(path_type=Path), help="Folder of a trained tagger.")
 @click.option("--llm-budget", metavar="LIMIT", help='What a language model may be asked: "20%", "50k tokens", "2.50 USD".')
+@click.option("--bootstrap", type=click.IntRange(min=1), metavar="N", help="Ask a language model about N titles to teach `trained` with.")
 @click.option("--learn", multiple=True, metavar="FILE", help="Catalogue to learn brands from [default: the file itself].")
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(min=1), help="Read with so many processes, one a core.")
 @click.option("--html", type=click.Path(path_type=Path), help=f"Also write a page with the first {PICTURED} titles, mentions marked.")
@@ -50,6 +51,7 @@ def run(
     extractor: str | None,
     model: Path | None,
     llm_budget: str | None,
+    bootstrap: int | None,
     learn: tuple[str, ...],
     processes: int,
     html: Path | None,
@@ -70,7 +72,7 @@ def run(
             taught = (p for name in learn for p in products_to_learn(name, progress)) if learn else read_products(source, Rejects(), file)
             learned, total = thinned(taught)
         with progress.stage("learning"):
-            reader = reader_of(extractor, learned, model, progress, session, llm_budget)
+            reader = reader_of(extractor, learned, model, progress, session, llm_budget, bootstrap)
         counted = mentions_written = 0
         pictured: list[tuple[Product, list[Mention]]] = []
         with progress.stage("extracting", None if learn else total) as advance, _output(out) as stream:

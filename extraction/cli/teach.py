@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 
 
 def reader_of(
-    name: str | None, taught: list[Product], model: Path | None, progress: Progress, session: Session, budget: str | None = None
+    name: str | None,
+    taught: list[Product],
+    model: Path | None,
+    progress: Progress,
+    session: Session,
+    budget: str | None = None,
+    bootstrap: int | None = None,
 ) -> Extractor:
-    """The extractor of `--extractor`, `--model` and `--llm-budget`; with a model it is the tagger unless another is named.
+    """The extractor of `--extractor`, `--model`, `--llm-budget` and `--bootstrap`; with a model it is the tagger unless another is named.
 
     Raises:
-        UsageError: a model or a budget for an extractor that takes none.
+        UsageError: a model, a budget or answers for an extractor that takes none.
     """
     from extraction.base import WITH_MODEL, build_extractor
     from kg.errors import UsageError
@@ -34,6 +40,10 @@ def reader_of(
         raise UsageError(said, "Leave out --model or name one of these.")
     if budget and name not in ("llm", "hybrid"):
         raise UsageError(f"--llm-budget is of the extractors llm and hybrid, not of {name}.", "Add --extractor hybrid.")
+    if bootstrap:
+        if name != "trained":
+            raise UsageError(f"--bootstrap is of the extractor trained, not of {name}.", "Add --extractor trained.")
+        return _bootstrapped(taught, bootstrap, progress, session)
     if model and name != "hybrid":
         name = f"{name}:{model}"
     if name in ("llm", "hybrid"):
@@ -45,6 +55,19 @@ def reader_of(
             return build_hybrid(taught, model, config, budget, progress=progress)
         return build_llm(taught, config, budget=budget, progress=progress)
     return build_extractor(name, taught)
+
+
+def _bootstrapped(products: list[Product], count: int, progress: Progress, session: Session) -> Extractor:
+    """The extractor `trained`, taught by what a language model says about some titles."""
+    from extraction.bootstrap import asked_rows
+    from extraction.evaluate import GoldRow, attribute_of
+    from extraction.llm import build_llm
+    from extraction.trained import taught_by_labels
+
+    llm = build_llm(products, _llm_config(session), progress=progress, attributes=["Brand"])
+    asked = asked_rows([GoldRow(product, {}) for product in products], llm, count)
+    labelled = [GoldRow(row.product, {attribute_of(name): said for name, said in row.values.items()}) for row in asked if row.values]
+    return taught_by_labels(products, labelled, progress=progress)
 
 
 def _llm_config(session: Session) -> Any:
