@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recommend.arrays import places, transposed, weighted_rows
+from recommend.arrays import transposed, weighted_rows
 from recommend.history import History
 from recommend.scorer import Scorer
 from recommend.views.base import Rows, SparseView, Values, View
@@ -29,8 +30,8 @@ from recommend.views.facts import FactView
 from recommend.views.gnn import GnnView
 from recommend.weights import BranchWeights
 
-HEAD = 24  # axes of the GNN that every product is looked at with
-LARGEST = 2000  # entries of m that are spread at first
+HEAD = 32  # axes of the GNN that every product is looked at with
+LARGEST = 3000  # entries of m that are spread at first
 _SAMPLE = 4096
 _RUN = 32  # products whose best lower bound stands for them where the n-th best is sought
 _ERROR = 1e-5  # of float32 sums, as a share of the largest term
@@ -69,6 +70,7 @@ class Search:
         self._scorer = scorer
         self.all_seen = bool(scorer.seen.all())
         self._facts: dict[int, tuple[BranchWeights, sp.csr_array]] = {}
+        self._own: dict[int, tuple[BranchWeights, Values]] = {}
         self._turned: _Turned | None = None
         self._spread: sp.csr_array | None = None
 
@@ -101,6 +103,12 @@ class Search:
             parts = [_scaled(view.factor, self.scale(weights, view.name)) for view in views]
             known = self._facts[id(weights)] = weights, sp.csr_array(sp.hstack(parts, format="csr"))
         return known[1]
+
+    def own(self, weights: BranchWeights) -> Values:
+        """What each product gets whoever asks (float64 [n_items]); not to be written to."""
+        if id(weights) not in self._own:
+            self._own[id(weights)] = weights, self._scorer.item_terms(weights)
+        return self._own[id(weights)][1]
 
     def fact_views(self, weights: BranchWeights) -> list[FactView]:
         """The views of relations that have a say."""
@@ -165,15 +173,12 @@ class _Spread:
 
     def exact(self, item_rows: Rows) -> Values:
         """The scores of some products."""
-        scale = self.scale if isinstance(self.scale, float) else self.scale[item_rows]
-        return scale * _dots(self.near, item_rows, self.middle)
+        return np.asarray(_at(self.scale, item_rows) * (sp.csr_array(self.near[item_rows]) @ self.middle), np.float64)
 
 
-def _dots(matrix: sp.csr_array, rows: Rows, vector: Values) -> Values:
-    """matrix[rows] · vector in float64."""
-    where, lengths = places(matrix.indptr, rows)
-    values = matrix.data[where] * vector[matrix.indices[where]]
-    return np.bincount(np.repeat(np.arange(len(rows)), lengths), values, len(rows)).astype(np.float64)
+def _at(values: Any, rows: Any) -> Any:
+    """Those of some products, of a number for all or of one for each."""
+    return values if isinstance(values, float) else values[rows]
 
 
 class _Question:
@@ -182,9 +187,10 @@ class _Question:
     def __init__(self, search: Search, scorer: Scorer, history: History) -> None:
         self._search, self._scorer, self._history = search, scorer, history
         self._weights = scorer.weights.branch(history.profile.branch)
-        self._total = scorer.item_terms(self._weights)
+        self._total = search.own(self._weights).copy()
         self._spreads: list[_Spread] = []
         self._gnn: GnnView | None = None
+        self._stated: Floats = np.empty(0, np.float32)
         for view in scorer.views.values():
             if search.has_say(self._weights, view):
                 self._add(view)
@@ -193,7 +199,7 @@ class _Question:
     def _add(self, view: View) -> None:
         history, scale = self._history, self._scale(view)
         if isinstance(view, GnnView):
-            self._gnn = view
+            self._gnn, self._source = view, view.source(history.rows, history.amounts)
         elif isinstance(view, CoBoughtSimilarView):
             middle = history.sums(view.bought.matrix)
             self._spreads.append(_Spread(view.near, self._search.spread(view.near), middle, scale))
@@ -210,81 +216,83 @@ class _Question:
 
     def _scale(self, view: View) -> float | Values:
         seen, unseen = self._weights.of(view.name, True), self._weights.of(view.name, False)
-        return seen if seen == unseen or self._search.all_seen else self._search.scale(self._weights, view.name)
+        return float(seen) if seen == unseen or self._search.all_seen else self._search.scale(self._weights, view.name)
 
     def best(self, allowed: NDArray[np.bool_], n: int) -> tuple[Rows, Values]:
         """As `Search.best`."""
-        lower, upper, error = self._bounds()
-        lower[~allowed] = -np.inf
-        rows = np.flatnonzero(allowed & (upper >= _nth(lower, n) - error)).astype(np.int32)
-        rough = self._rough(rows)
-        if len(rows) > n:
-            kept = rough >= np.partition(rough, len(rough) - n)[len(rough) - n] - error
-            rows, rough = rows[kept], rough[kept]
+        rough, less, more = self._rough()
+        heads, width = self._heads()
+        low = rough + heads - (less + width)
+        low[~allowed] = -np.inf
+        error = _ERROR * (abs(float(rough.max(initial=0))) + _size(heads))
+        rows = np.flatnonzero(allowed & (low + (less + more + 2 * width) >= _nth(low, n) - error)).astype(np.int32)
+        scores = self._summed(rows)  # all but the GNN
+        near, wide = scores + _at(heads, rows), _at(width, rows)
+        kept = near + wide >= _nth(near - wide, n) - error
+        rows, scores = rows[kept], scores[kept]
+        if self._gnn is not None:
+            scores = scores + _at(self._scale(self._gnn), rows) * (self._gnn.targets[rows] @ self._source.astype(np.float32))
+        rows = rows[scores >= _nth(scores, n) - error]
         scores = self._exact(rows)
         order = np.lexsort((rows, -scores))
         return rows[order], scores[order]
 
-    def _bounds(self) -> tuple[Floats, Floats, float]:
-        """Lower and upper bounds of all scores (float32 [n_items] both), and the error of float32 in them."""
-        known: Floats = self._total.astype(np.float32)
-        less: float | Values | Floats = 0.0
-        more: float | Values | Floats = 0.0
+    def _rough(self) -> tuple[Floats, float | Floats, float | Floats]:
+        """Scores of all products without the GNN (float32 [n_items]), and how much less and more they may be."""
+        rough: Floats = self._total.astype(np.float32)
+        less: float | Floats = 0.0
+        more: float | Floats = 0.0
         if self._facts:
-            known += self._search.facts(self._weights) @ np.concatenate([sums for _, sums in self._facts]).astype(np.float32)
+            sums = np.concatenate([sums for _, sums in self._facts]).astype(np.float32)
+            self._stated = self._search.facts(self._weights) @ sums
+            rough += self._stated
         for spread in self._spreads:
-            partly, low, high = spread.bounds()
-            known += partly.astype(np.float32)
-            less, more = less + low, more + high
-        largest = float(np.abs(known).max(initial=0))
-        if self._gnn is not None:
-            found, width = self._gnn_bounds(self._gnn)
-            known += found
-            less, more = less + width, more + width
-            largest += float(np.abs(found).max(initial=0))
-        return (known - less).astype(np.float32), (known + more).astype(np.float32), _ERROR * largest
+            found, low, high = spread.bounds()
+            rough += found.astype(np.float32)
+            less, more = less + _narrow(low), more + _narrow(high)
+        return rough, less, more
 
-    def _gnn_bounds(self, view: GnnView) -> tuple[Floats, float | Floats]:
-        scale = self._scale(view)
+    def _heads(self) -> tuple[float | Floats, float | Floats]:
+        """What the first axes of the GNN give all products, and how far the others may lead from it."""
+        view = self._gnn
+        if view is None:
+            return 0.0, 0.0
+        scale = _narrow(self._scale(view))
         if view.near is not None:  # what the index does not find has the mean product's score
             return np.asarray(scale * view.scores(self._history.rows, self._history.amounts), np.float32), 0.0
         turned = self._search.turned(view)
-        source = view.source(self._history.rows, self._history.amounts) @ turned.axes
-        head = turned.head @ source[: turned.head.shape[1]].astype(np.float32)
-        rest = float(np.linalg.norm(source[turned.head.shape[1] :])) + 1e-6 * float(np.linalg.norm(source))
-        if isinstance(scale, float):
-            return np.float32(scale) * head, np.float32(abs(scale) * rest) * turned.tail
-        narrow = scale.astype(np.float32)
-        return narrow * head, np.abs(narrow) * np.float32(rest) * turned.tail
+        source, size = self._source @ turned.axes, turned.head.shape[1]
+        rest = np.float32(np.linalg.norm(source[size:]) + 1e-6 * np.linalg.norm(source))
+        return scale * (turned.head @ source[:size].astype(np.float32)), np.abs(scale) * rest * turned.tail
 
-    def _rough(self, rows: Rows) -> Values:
-        """Scores of some products, the GNN's and the facts' share in float32."""
+    def _summed(self, rows: Rows) -> Values:
+        """Scores of some products without the GNN; the facts' share in float32."""
         scores = self._total[rows]
         if self._facts:
-            part = sp.csr_array(self._search.facts(self._weights)[rows])
-            scores = scores + part @ np.concatenate([sums for _, sums in self._facts]).astype(np.float32)
+            scores = scores + self._stated[rows]
         for spread in self._spreads:
             scores = scores + spread.exact(rows)
-        if self._gnn is not None:
-            source = self._gnn.source(self._history.rows, self._history.amounts).astype(np.float32)
-            scores = scores + self._at(self._scale(self._gnn), rows) * (self._gnn.targets[rows] @ source)
         return scores
 
     def _exact(self, rows: Rows) -> Values:
         """Scores of a few products as `Scorer.parts` sums them."""
         scores = self._total[rows]
         for view, sums in self._facts:
-            scores = scores + self._at(self._scale(view), rows) * _dots(view.factor, rows, sums)
+            scores = scores + _at(self._scale(view), rows) * (sp.csr_array(view.factor[rows]) @ sums)
         for spread in self._spreads:
             scores = scores + spread.exact(rows)
         if self._gnn is not None:
             found = self._gnn.exact(self._history.rows, self._history.amounts, rows)
-            scores = scores + self._at(self._scale(self._gnn), rows) * found
+            scores = scores + _at(self._scale(self._gnn), rows) * found
         return scores
 
-    @staticmethod
-    def _at(scale: float | Values, rows: Rows) -> float | Values:
-        return scale if isinstance(scale, float) else scale[rows]
+
+def _narrow(value: float | Values) -> float | Floats:
+    return float(value) if isinstance(value, float) else np.asarray(value, np.float32)
+
+
+def _size(values: float | Floats) -> float:
+    return abs(values) if isinstance(values, float) else float(np.abs(values).max(initial=0))
 
 
 def _nth(values: Floats, n: int) -> float:
