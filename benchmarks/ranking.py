@@ -164,7 +164,8 @@ def rows(documents: Sequence[dict[str, Any]]) -> list[str]:
     lines, groups = [], dict[tuple[str, str], list[dict[str, Any]]]()
     for document in documents:
         if "error" in document:
-            lines.append(f"{document['protocol']}: {document['model']} failed: {document['error']}")
+            lines.append(f"{document['protocol']}: {document['model']}, seed {document['seed']}, failed: {document['error']}")
+            continue
         groups.setdefault((document["protocol"], _label(document)), []).append(document)
     for (protocol, model), found in groups.items():
         for test, first in found[0]["tests"].items():

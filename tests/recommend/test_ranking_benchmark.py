@@ -66,6 +66,5 @@ def test_runs_of_another_commit_and_failed_ones_are_made_again(made, tmp_path, m
     failed = {"model": "clew", "preset": "default", "seed": 1, "error": "no memory", "tests": {}}
     monkeypatch.setattr(ranking, "run", lambda job, without: (made.append(job), failed)[1])
     ranking.measure([Job(C, "clew", 1)])
-    ranking.measure([Job(C, "clew", 1)])
     ranking.measure([Job(C, "clew", 1), *wanted])
     assert made == [*wanted, *wanted, Job(C, "clew", 1), Job(C, "clew", 1)]
