@@ -28,7 +28,9 @@ from recommend.views.gnn import GnnView
 SHOP = (Rel.HAS_BRAND, Rel.MADE_OF, Rel.IN_CATEGORY, Rel.HAS_COLOR, Rel.HAS_SIZE, Rel.IN_PRICE_BAND)
 
 _FACT = """\
-MATCH (i:Product {key: $item})-[:%(relation)s]->(x:%(label)s)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[:%(relation)s]->(x:%(label)s)
 UNWIND $own AS own
 WITH x, own WHERE own.relation = '%(relation)s' AND own.key = x.key
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:%(relation)s]->(y:%(label)s)

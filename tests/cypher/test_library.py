@@ -89,3 +89,11 @@ def test_the_indexes_of_the_library_are_those_that_are_made() -> None:
     named = {"search_titles": FULLTEXT_INDEX, "similar_by_text": VECTOR_INDEX}
     assert set(named) == set(library()) - set(PORTABLE)
     assert all(f"'{index}'" in library()[name].text for name, index in named.items())
+
+
+@pytest.mark.parametrize("name", sorted(library()))
+def test_a_walk_starts_at_the_product_that_was_asked_for(name: str) -> None:
+    """The embedded engine begins a pattern at the end whose label is rarer, at 300,000 products and 100 materials with every edge there
+    is: 450 ms instead of half of one. A product that was found by its key and handed on is where the pattern begins."""
+    branches = library()[name].text.split("UNION ALL\n")
+    assert not [branch for branch in branches if re.match(r"MATCH \(\w+:Product \{key: \$item\}\)<?-", branch)]

@@ -3,7 +3,9 @@
 // @param limit: integer = 20
 // @columns brand, name, people
 // @cost 23 ms embedded (p95 424 ms)
-MATCH (p:Product {key: $item})<-[:BOUGHT]-(u:User)-[:BOUGHT]->(o:Product)-[:HAS_BRAND]->(b:Brand)
+MATCH (p:Product {key: $item})
+WITH p
+MATCH (p)<-[:BOUGHT]-(u:User)-[:BOUGHT]->(o:Product)-[:HAS_BRAND]->(b:Brand)
 WHERE o <> p
 RETURN b.key AS brand, b.name AS name, count(DISTINCT u) AS people
 ORDER BY people DESC, brand LIMIT $limit

@@ -10,7 +10,9 @@
 // @param shrink: number = 3.0
 // @columns relation, bought, title, via, name, contribution
 // @cost 17 ms embedded (p95 1.4 s)
-MATCH (i:Product {key: $item})-[:HAS_BRAND]->(x:Brand)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[:HAS_BRAND]->(x:Brand)
 UNWIND $own AS own
 WITH x, own WHERE own.relation = 'HAS_BRAND' AND own.key = x.key
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:HAS_BRAND]->(y:Brand)
@@ -20,7 +22,9 @@ WITH b, x, own, had WHERE had.relation = 'HAS_BRAND' AND had.key = b.key AND had
 RETURN 'HAS_BRAND' AS relation, b.key AS bought, b.title AS title, x.key AS via, x.name AS name,
        had.stated * own.stated + had.learnt * own.learnt AS contribution
 UNION ALL
-MATCH (i:Product {key: $item})-[:MADE_OF]->(x:Material)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[:MADE_OF]->(x:Material)
 UNWIND $own AS own
 WITH x, own WHERE own.relation = 'MADE_OF' AND own.key = x.key
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:MADE_OF]->(y:Material)
@@ -30,7 +34,9 @@ WITH b, x, own, had WHERE had.relation = 'MADE_OF' AND had.key = b.key AND had.e
 RETURN 'MADE_OF' AS relation, b.key AS bought, b.title AS title, x.key AS via, x.name AS name,
        had.stated * own.stated + had.learnt * own.learnt AS contribution
 UNION ALL
-MATCH (i:Product {key: $item})-[:IN_CATEGORY]->(x:Category)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[:IN_CATEGORY]->(x:Category)
 UNWIND $own AS own
 WITH x, own WHERE own.relation = 'IN_CATEGORY' AND own.key = x.key
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:IN_CATEGORY]->(y:Category)
@@ -40,7 +46,9 @@ WITH b, x, own, had WHERE had.relation = 'IN_CATEGORY' AND had.key = b.key AND h
 RETURN 'IN_CATEGORY' AS relation, b.key AS bought, b.title AS title, x.key AS via, x.name AS name,
        had.stated * own.stated + had.learnt * own.learnt AS contribution
 UNION ALL
-MATCH (i:Product {key: $item})-[:HAS_COLOR]->(x:Color)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[:HAS_COLOR]->(x:Color)
 UNWIND $own AS own
 WITH x, own WHERE own.relation = 'HAS_COLOR' AND own.key = x.key
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:HAS_COLOR]->(y:Color)
@@ -50,7 +58,9 @@ WITH b, x, own, had WHERE had.relation = 'HAS_COLOR' AND had.key = b.key AND had
 RETURN 'HAS_COLOR' AS relation, b.key AS bought, b.title AS title, x.key AS via, x.name AS name,
        had.stated * own.stated + had.learnt * own.learnt AS contribution
 UNION ALL
-MATCH (i:Product {key: $item})-[:HAS_SIZE]->(x:Size)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[:HAS_SIZE]->(x:Size)
 UNWIND $own AS own
 WITH x, own WHERE own.relation = 'HAS_SIZE' AND own.key = x.key
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:HAS_SIZE]->(y:Size)
@@ -60,7 +70,9 @@ WITH b, x, own, had WHERE had.relation = 'HAS_SIZE' AND had.key = b.key AND had.
 RETURN 'HAS_SIZE' AS relation, b.key AS bought, b.title AS title, x.key AS via, x.name AS name,
        had.stated * own.stated + had.learnt * own.learnt AS contribution
 UNION ALL
-MATCH (i:Product {key: $item})-[:IN_PRICE_BAND]->(x:PriceBand)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[:IN_PRICE_BAND]->(x:PriceBand)
 UNWIND $own AS own
 WITH x, own WHERE own.relation = 'IN_PRICE_BAND' AND own.key = x.key
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:IN_PRICE_BAND]->(y:PriceBand)

@@ -3,7 +3,9 @@
 // @param limit: integer = 20
 // @columns user, products
 // @cost 2.5 ms embedded (p95 16 ms)
-MATCH (i:Product {key: $item})-[:HAS_BRAND]->(x:Brand)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[:HAS_BRAND]->(x:Brand)
 WITH i, x
 MATCH (x)<-[:HAS_BRAND]-(p:Product)<-[:BOUGHT]-(u:User)
 WHERE p <> i

@@ -3,7 +3,9 @@
 // @param item: text
 // @columns bought, title, entity, name, strength
 // @cost 0.44 ms embedded (p95 1.1 ms)
-MATCH (i:Product {key: $item})-[r:HAS_BRAND]->(x:Brand)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[r:HAS_BRAND]->(x:Brand)
 WITH x.key AS entity, r.confidence AS here
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[s:HAS_BRAND]->(y:Brand)
 WHERE y.key = entity AND b.key <> $item

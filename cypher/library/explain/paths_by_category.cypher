@@ -3,7 +3,9 @@
 // @param item: text
 // @columns bought, title, entity, name, strength
 // @cost 0.46 ms embedded (p95 1.2 ms)
-MATCH (i:Product {key: $item})-[r:IN_CATEGORY]->(x:Category)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[r:IN_CATEGORY]->(x:Category)
 WITH x.key AS entity, r.confidence AS here
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[s:IN_CATEGORY]->(y:Category)
 WHERE y.key = entity AND b.key <> $item

@@ -3,7 +3,9 @@
 // @param item: text
 // @columns bought, title, entity, name, strength
 // @cost 0.22 ms embedded (p95 0.34 ms)
-MATCH (i:Product {key: $item})-[r:HAS_COLOR]->(x:Color)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[r:HAS_COLOR]->(x:Color)
 WITH x.key AS entity, r.confidence AS here
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[s:HAS_COLOR]->(y:Color)
 WHERE y.key = entity AND b.key <> $item

@@ -3,7 +3,9 @@
 // @param item: text
 // @columns bought, title, material, kind
 // @cost 0.21 ms embedded (p95 0.28 ms)
-MATCH (i:Product {key: $item})-[:MADE_OF]->(m:Material)-[:KIND_OF]->(k:Material)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[:MADE_OF]->(m:Material)-[:KIND_OF]->(k:Material)
 WITH m.key AS own, k.key AS kind
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:MADE_OF]->(n:Material)-[:KIND_OF]->(l:Material)
 WHERE l.key = kind AND b.key <> $item AND n.key <> own

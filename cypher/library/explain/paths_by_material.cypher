@@ -3,7 +3,9 @@
 // @param item: text
 // @columns bought, title, entity, name, strength
 // @cost 0.48 ms embedded (p95 1.4 ms)
-MATCH (i:Product {key: $item})-[r:MADE_OF]->(x:Material)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[r:MADE_OF]->(x:Material)
 WITH x.key AS entity, r.confidence AS here
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[s:MADE_OF]->(y:Material)
 WHERE y.key = entity AND b.key <> $item

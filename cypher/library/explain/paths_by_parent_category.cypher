@@ -3,7 +3,9 @@
 // @param item: text
 // @columns bought, title, category, whole
 // @cost 0.20 ms embedded (p95 0.26 ms)
-MATCH (i:Product {key: $item})-[:IN_CATEGORY]->(c:Category)-[:PART_OF]->(w:Category)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[:IN_CATEGORY]->(c:Category)-[:PART_OF]->(w:Category)
 WITH c.key AS own, w.key AS whole
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:IN_CATEGORY]->(d:Category)-[:PART_OF]->(v:Category)
 WHERE v.key = whole AND b.key <> $item AND d.key <> own

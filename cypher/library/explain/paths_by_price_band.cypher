@@ -3,7 +3,9 @@
 // @param item: text
 // @columns bought, title, entity, name, strength
 // @cost 0.43 ms embedded (p95 0.97 ms)
-MATCH (i:Product {key: $item})-[r:IN_PRICE_BAND]->(x:PriceBand)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[r:IN_PRICE_BAND]->(x:PriceBand)
 WITH x.key AS entity, r.confidence AS here
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[s:IN_PRICE_BAND]->(y:PriceBand)
 WHERE y.key = entity AND b.key <> $item

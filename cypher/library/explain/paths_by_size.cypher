@@ -3,7 +3,9 @@
 // @param item: text
 // @columns bought, title, entity, name, strength
 // @cost 0.21 ms embedded (p95 0.28 ms)
-MATCH (i:Product {key: $item})-[r:HAS_SIZE]->(x:Size)
+MATCH (i:Product {key: $item})
+WITH i
+MATCH (i)-[r:HAS_SIZE]->(x:Size)
 WITH x.key AS entity, r.confidence AS here
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[s:HAS_SIZE]->(y:Size)
 WHERE y.key = entity AND b.key <> $item

@@ -5,42 +5,54 @@
 // @columns relation, product, paths
 // @cost 0.96 ms embedded (p95 2.6 ms)
 UNWIND [$item, $against] AS product
-MATCH (i:Product {key: product})-[:HAS_BRAND]->(x:Brand)
+MATCH (i:Product {key: product})
+WITH product, i
+MATCH (i)-[:HAS_BRAND]->(x:Brand)
 WITH product, x.key AS via
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:HAS_BRAND]->(y:Brand)
 WHERE y.key = via AND b.key <> product
 RETURN 'HAS_BRAND' AS relation, product, count(b) AS paths
 UNION ALL
 UNWIND [$item, $against] AS product
-MATCH (i:Product {key: product})-[:MADE_OF]->(x:Material)
+MATCH (i:Product {key: product})
+WITH product, i
+MATCH (i)-[:MADE_OF]->(x:Material)
 WITH product, x.key AS via
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:MADE_OF]->(y:Material)
 WHERE y.key = via AND b.key <> product
 RETURN 'MADE_OF' AS relation, product, count(b) AS paths
 UNION ALL
 UNWIND [$item, $against] AS product
-MATCH (i:Product {key: product})-[:IN_CATEGORY]->(x:Category)
+MATCH (i:Product {key: product})
+WITH product, i
+MATCH (i)-[:IN_CATEGORY]->(x:Category)
 WITH product, x.key AS via
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:IN_CATEGORY]->(y:Category)
 WHERE y.key = via AND b.key <> product
 RETURN 'IN_CATEGORY' AS relation, product, count(b) AS paths
 UNION ALL
 UNWIND [$item, $against] AS product
-MATCH (i:Product {key: product})-[:HAS_COLOR]->(x:Color)
+MATCH (i:Product {key: product})
+WITH product, i
+MATCH (i)-[:HAS_COLOR]->(x:Color)
 WITH product, x.key AS via
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:HAS_COLOR]->(y:Color)
 WHERE y.key = via AND b.key <> product
 RETURN 'HAS_COLOR' AS relation, product, count(b) AS paths
 UNION ALL
 UNWIND [$item, $against] AS product
-MATCH (i:Product {key: product})-[:HAS_SIZE]->(x:Size)
+MATCH (i:Product {key: product})
+WITH product, i
+MATCH (i)-[:HAS_SIZE]->(x:Size)
 WITH product, x.key AS via
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:HAS_SIZE]->(y:Size)
 WHERE y.key = via AND b.key <> product
 RETURN 'HAS_SIZE' AS relation, product, count(b) AS paths
 UNION ALL
 UNWIND [$item, $against] AS product
-MATCH (i:Product {key: product})-[:IN_PRICE_BAND]->(x:PriceBand)
+MATCH (i:Product {key: product})
+WITH product, i
+MATCH (i)-[:IN_PRICE_BAND]->(x:PriceBand)
 WITH product, x.key AS via
 MATCH (u:User {key: $user})-[:BOUGHT]->(b:Product)-[:IN_PRICE_BAND]->(y:PriceBand)
 WHERE y.key = via AND b.key <> product

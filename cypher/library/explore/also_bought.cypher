@@ -3,7 +3,9 @@
 // @param limit: integer = 20
 // @columns other, title, people
 // @cost 21 ms embedded (p95 212 ms)
-MATCH (p:Product {key: $item})<-[:BOUGHT]-(u:User)-[:BOUGHT]->(o:Product)
+MATCH (p:Product {key: $item})
+WITH p
+MATCH (p)<-[:BOUGHT]-(u:User)-[:BOUGHT]->(o:Product)
 WHERE o <> p
 RETURN o.key AS other, o.title AS title, count(DISTINCT u) AS people
 ORDER BY people DESC, other LIMIT $limit

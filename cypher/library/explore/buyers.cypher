@@ -3,6 +3,8 @@
 // @param limit: integer = 20
 // @columns user, count, first, last
 // @cost 0.34 ms embedded (p95 0.77 ms)
-MATCH (p:Product {key: $item})<-[r:BOUGHT]-(u:User)
+MATCH (p:Product {key: $item})
+WITH p
+MATCH (p)<-[r:BOUGHT]-(u:User)
 RETURN u.key AS user, r.count AS count, r.first AS first, r.last AS last
 ORDER BY last DESC, user LIMIT $limit
