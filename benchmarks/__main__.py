@@ -17,10 +17,11 @@ def main() -> int:
     parser.add_argument("--scale", default="", help="graph: sizes, such as 0.1,1,3,10")
     parser.add_argument("--only", default="", help="graph: stages, such as first,delta; the others keep their figures")
     parser.add_argument("--folder", default="", help="graph: where to keep the shops that it makes")
+    parser.add_argument("--seeds", type=int, default=3, help="extraction: seeds of the accurate tier, which takes minutes each")
     args = parser.parse_args()
     for name in args.names or NAMES:
         own = {"neo4j": args.neo4j, "scale": args.scale, "only": args.only, "folder": args.folder}
-        more = own if name == "graph" else {}
+        more = own if name == "graph" else {"seeds": args.seeds} if name == "extraction" else {}
         importlib.import_module(f"benchmarks.{name}").main(quick=args.quick, **more)
     return 0
 

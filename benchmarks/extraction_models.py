@@ -6,6 +6,7 @@ A model of other sources or data is never used again. `python -m benchmarks.extr
 from __future__ import annotations
 
 import ast
+import fcntl
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -61,11 +62,14 @@ def kept(shop: str, tier: str, seed: int) -> tuple[Path, Slots]:
     """
     folder = MODELS / name_of(shop, tier, seed)
     beside = folder.with_suffix(".slots.json")
-    if not (folder / MANIFEST).is_file():
-        model, slots = _trained(shop, tier, seed)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps({a: [[s.row, sorted(s.gold), s.spans] for s in listed] for a, listed in slots.items()}), "utf-8")
-        model.save(folder)
+    MODELS.mkdir(parents=True, exist_ok=True)
+    with (MODELS / f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be training it
+        if not (folder / MANIFEST).is_file():
+            model, slots = _trained(shop, tier, seed)
+            listed = {a: [[s.row, sorted(s.gold), s.spans] for s in own] for a, own in slots.items()}
+            beside.write_text(json.dumps(listed), "utf-8")
+            model.save(folder)
     found = json.loads(beside.read_text("utf-8"))
     return folder, {a: [Slot(row, frozenset(gold), tuple(map(tuple, spans))) for row, gold, spans in listed] for a, listed in found.items()}
 
@@ -85,10 +89,10 @@ def _encoder_again(model: TaggerModel, rows: Sequence[GoldRow], lesson: Lesson) 
     return replace(model, encoder=train_encoder(labelled, range(len(rows)), list(model.learned), lesson.seed))
 
 
-def train_all() -> None:
+def train_all(seeds: int = SEEDS) -> None:
     """Train what is missing, the first seed of every shop before the others."""
     for tier in TIERS:
-        for seed in range(SEEDS):
+        for seed in range(seeds):
             for shop in sorted(CORE):
                 print(kept(shop, tier, seed)[0].name, flush=True)
 

@@ -201,6 +201,20 @@ def test_fifty_answers_of_a_language_model_teach_a_new_shop(shared_data: Path, t
     assert seen["recall"] > unseen["recall"]
 
 
+def test_answers_about_a_few_titles_teach_the_trained_tier(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, shop, out = shared_data / "extraction" / "oa-mine", tmp_path / "shop.jsonl", tmp_path / "out.jsonl"
+    rows = [json.loads(line) for line in (folder / "test.jsonl").read_text("utf-8").splitlines()]
+    shop.write_text("".join(json.dumps({"title": row["input"], "category": row["category"]}) + "\n" for row in rows), "utf-8")
+    monkeypatch.setenv("CLEW_LLM_REPLAY", str(folder / "gpt-4-0613-answers.jsonl"))
+    done = call("run", str(shop), "--out", str(out), "--extractor", "trained", "--bootstrap", "20", "-w", str(tmp_path / "none"))
+    assert done.exit_code == 0, done.output
+    read = [json.loads(line)["mentions"] for line in out.read_text("utf-8").splitlines()]
+    assert sum(any(m["attribute"] == "brand" and m["extractor"] == "tagger" for m in mentions) for mentions in read) > 0.8 * len(read)
+    refused = call("run", str(shop), "--out", "-", "--bootstrap", "20")
+    assert refused.exit_code == 2
+    assert "--bootstrap is of the extractor trained, not of rules." in refused.stderr
+
+
 def test_rows_that_nothing_is_learned_from_are_told(rows: Path, tmp_path: Path) -> None:
     other = tmp_path / "own.jsonl"
     other.write_text('{"key": "b", "title": "Hanes Wool Hat"}\n', "utf-8")

@@ -66,6 +66,12 @@ def test_gates_tell_colours_scents_and_materials_apart(rules: RulesExtractor) ->
     assert one(rules, "Zorvex Cast Iron Skillet with Glass Lid", category="PAN")["material"] == ["Cast Iron"]
     assert one(rules, "Zorvex stainless-steel Bottle")["material"] == ["stainless-steel"]
     assert "material" not in one(rules, "Zorvex Curling Iron", category="HAIR_IRON")
+    assert one(rules, "Zorvex 2.1m High Carbon Spinning Fishing Rod")["material"] == ["Carbon"]
+    assert "material" not in one(rules, "Zorvex Keyboard, Carbon")
+    assert "material" not in one(rules, "Zorvex Cap Toe Oxford", category="SHOES")
+    assert one(rules, "Zorvex 600D Oxford Vehicle Cover")["material"] == ["600D Oxford"]
+    assert one(rules, "Zorvex Fabric Chair")["material"] == ["Fabric"]
+    assert one(rules, "Zorvex Cotton Fabric Chair")["material"] == ["Cotton"]
 
 
 def test_a_part_is_shown_but_not_accepted(rules: RulesExtractor) -> None:
