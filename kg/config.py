@@ -270,7 +270,7 @@ class FitSettings(Section):
 PRESETS: dict[str, tuple[tuple[str, ...], dict[str, float]]] = {
     "fast": (("gnn",), {}),
     "default": ((), {}),
-    "best": ((), {"gnn_towers": 3}),
+    "best": ((), {"gnn_towers": 2}),
 }
 
 
@@ -278,7 +278,7 @@ class TrainConfig(Section):
     """`[train]`: how a model is fitted.
 
     Args:
-        preset: what is traded for cost: "fast" goes without the GNN, "best" fits several, "default" one.
+        preset: what is traded for cost: "fast" goes without the GNN, "best" fits two, "default" one.
         seed: every random number is derived from it.
         text_encoder: names of text encoders, joined.
         without: parts that are left out ("gnn", "ease", …).

@@ -18,7 +18,7 @@ from kg.errors import UsageError
 @click.option("--ranker", "names", default="clew", show_default=True, help="One or more names, joined by commas.")
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder that the file's paths start at; its own by default.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random number.")
-@click.option("--preset", type=click.Choice(["fast", "default", "best"]), help="Of clew: fast goes without the GNN, best fits several.")
+@click.option("--preset", type=click.Choice(["fast", "default", "best"]), help="Of clew: fast goes without the GNN, best fits two.")
 @click.option("--without", default="", help="Parts of clew to leave out, such as gnn or ease,gnn: cheaper fits.")
 @click.option(
     "--explanations", type=click.IntRange(1), metavar="N", help="Put clew's reasons to the test for N people of each test instead."
