@@ -19,6 +19,7 @@ SURE = 0.5  # … and so is what is less than so many standard errors of the dif
 _POOL = 200  # strongest candidates of each view that a person's pool holds …
 _POOL_OF_ALL = 2000  # … where the views are few enough that so many hold them
 _BLOCK = 256
+_CELLS = 8_000_000  # scores of one view that are held at once: of a million products those of eight people
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +66,9 @@ def collect(
     """The features of a task's people, for known (True) and new (False) candidates."""
     names = (*(view.name for view in views), POPULARITY)
     pieces: dict[bool, list[tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]]] = {True: [], False: []}
-    for start in range(0, task.n_users, _BLOCK):
-        people = np.arange(start, min(start + _BLOCK, task.n_users))
+    size = max(1, min(_BLOCK, _CELLS // max(len(seen), 1)))
+    for start in range(0, task.n_users, size):
+        people = np.arange(start, min(start + size, task.n_users))
         part = profiles[people]
         blocks = [np.asarray(view.block(sp.csr_array(part)), np.float32) for view in views]
         blocks.append(np.repeat(popularity.astype(np.float32)[None, :], len(people), axis=0))
@@ -75,7 +77,8 @@ def collect(
         for kind, found in pieces.items():
             columns = np.flatnonzero(task.candidates & (seen == kind))
             if len(columns):
-                found.append(_pool([block[:, columns] for block in blocks], masked[:, columns], wanted[:, columns]))
+                some = blocks if len(columns) == len(seen) else [block[:, columns] for block in blocks]
+                found.append(_pool(some, masked[:, columns], wanted[:, columns]))
     return {kind: _joined(names, found, task.n_users) for kind, found in pieces.items()}
 
 
