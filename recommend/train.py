@@ -51,7 +51,7 @@ def estimate(snapshot: GraphSnapshot, config: TrainConfig) -> Estimate:
     mb = 700 + items * 0.03 + 512 * items * 12 / 2**20 + events * 0.002
     if "gnn" not in config.without:
         people = min(snapshot.n_users, 1024)
-        seconds += 2 * 180 * (0.05 + people * known * 1.5e-8)
+        seconds += config.settings.gnn_towers * 2 * 180 * (0.05 + people * known * 1.5e-8)
         mb += 600 + people * known * 10 / 2**20
     if "ease" not in config.without:
         dense = min(known, MOST)

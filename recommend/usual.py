@@ -23,6 +23,7 @@ UNSEEN = {"gnn": 0.3, "co_bought_similar": 0.25, "similar_wide": 0.25, "similar"
 _FACT = {True: 0.01, False: 0.03}  # of known and of new products
 _LINK = 0.03
 _PULL = 1e-4  # towards weights of 0, so that the best is one
+_SILENT = 1e-7  # spread up to which a view says nothing: what has faded away must not be made loud
 
 
 def shares_of(names: Collection[str], seen: bool, links: Collection[str]) -> dict[str, float]:
@@ -32,9 +33,10 @@ def shares_of(names: Collection[str], seen: bool, links: Collection[str]) -> dic
 
 
 def spread_of(groups: Sequence[Group]) -> NDArray[np.float64]:
-    """Root mean square of each view over the candidates of all people (float64 [views])."""
+    """Root mean square of each view over the candidates of all people, 0 for a view that says nothing (float64 [views])."""
     squares = [[float((one[group.valid] ** 2).mean()) if group.valid.any() else 0.0 for one in group.features] for group in groups]
-    return np.asarray(np.sqrt(np.mean(squares, axis=0)))
+    found = np.sqrt(np.mean(squares, axis=0))
+    return np.asarray(np.where(found > _SILENT, found, 0.0))
 
 
 def usual_weights(groups: Sequence[Group], shares: Mapping[str, float]) -> NDArray[np.float64]:

@@ -153,6 +153,8 @@ def test_the_estimate_grows_with_the_shop(planted):
     small, _ = planted_material(n_items=40, n_new=5)
     assert estimate(small, WORDS).seconds < estimate(planted[0].given, WORDS).seconds
     assert estimate(planted[0].given, WORDS.model_copy(update={"without": ("gnn",)})).mb < estimate(planted[0].given, WORDS).mb
+    twice = WORDS.model_copy(update={"settings": FitSettings(gnn_towers=2)})
+    assert estimate(planted[0].given, WORDS).seconds < estimate(planted[0].given, twice).seconds
 
 
 def test_an_empty_graph_is_refused(tmp_path):

@@ -176,6 +176,13 @@ def test_a_view_whose_size_nobody_guessed_is_found():
     assert weights["tiny"] * 1e-6 > weights.get("bad", 0.0) and value > 0.3
 
 
+def test_what_has_faded_away_is_not_made_loud():
+    one = group(np.random.default_rng(5), 0)
+    one.features[0] *= 1e-9
+    weights, _ = fuse.search([one], shares(good=0.5, bad=0.5))
+    assert set(weights) == {"bad"}
+
+
 def test_where_no_view_says_anything_the_shares_are_the_weights():
     one = group(np.random.default_rng(6), 0)
     nothing = pools.Group(one.names, np.zeros_like(one.features), one.valid, one.targets, one.n_targets)
