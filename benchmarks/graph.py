@@ -10,6 +10,7 @@ for that.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shutil
@@ -154,7 +155,11 @@ def slopes(results: Mapping[float, dict[str, Any]]) -> dict[str, float]:
         "attribute paths, embedded": lambda r: r["engines"]["embedded"]["attribute"]["p50"],
         "collaborative paths, embedded": lambda r: r["engines"]["embedded"]["collaborative"]["p50"],
     }
-    return {name: round(math.log(of(results[large]) / of(results[small])) / math.log(large / small), 2) for name, of in figures.items()}
+    found = {}
+    for name, of in figures.items():
+        with contextlib.suppress(KeyError):  # a stage that was not run there
+            found[name] = round(math.log(of(results[large]) / of(results[small])) / math.log(large / small), 2)
+    return found
 
 
 def main(quick: bool = False, neo4j: bool = False, scale: str = "", only: str = "", folder: str = "") -> None:

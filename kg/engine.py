@@ -13,7 +13,7 @@ from kg.truth import Truth
 from kg.workspace import Workspace
 
 _BOLT = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
-_WHOLE = 1 << 40  # one batch a table: the engine's bulk loader is quickest so
+_WHOLE = 1 << 40  # one batch a table: the engine's bulk loader is quickest so, and smaller ones take no less memory
 
 
 def open_embedded(workspace: Workspace, locked: bool = False, limits: Limits | None = None, progress: Progress = SILENT) -> EmbeddedStore:
@@ -43,8 +43,7 @@ def _file(workspace: Workspace, digest: str) -> Path:
 
 
 def _build(truth: Truth, workspace: Workspace, progress: Progress) -> Path:
-    tables = truth.tables()
-    graph = engine_graph(tables, truth.digest)
+    graph = engine_graph(truth.tables(), truth.digest)
     workspace.cache.mkdir(parents=True, exist_ok=True)
     path = _file(workspace, truth.digest)
     with EmbeddedStore() as building:

@@ -161,9 +161,8 @@ class EmbeddedStore:
             missing = set(pc.unique(rows.column(column)).to_pylist()) - self._keys(label)
             if missing:
                 raise StateError(f"{rel.name} cannot end at the {label} {min(missing)!r}: there is none.", "Write nodes before edges.")
-        held = dict(self.counts().edges).get(str(rel.name), 0)
-        pairs = rows.group_by(["source_key", "target_key"]).aggregate([])
-        if not held and pairs.num_rows == rows.num_rows:
+        fresh = fresh or not dict(self.counts().edges).get(str(rel.name), 0)
+        if fresh and rows.group_by(["source_key", "target_key"]).aggregate([]).num_rows == rows.num_rows:
             head = {"op": "add_edges", "relation": str(rel.name), "source": str(rel.source), "target": str(rel.target)}
             report = self._ask(head, rows)[0]
             if report["stubs"] or report["created"] != rows.num_rows:

@@ -13,6 +13,7 @@ import click
 
 from kg.cli.common import Session, command_options
 from kg.errors import UsageError
+from kg.whole_files import whole_file
 from recommend.request import LANGUAGES, Repeat, Request
 
 if TYPE_CHECKING:
@@ -173,15 +174,10 @@ def _new_text(answers: list[tuple[NewProductAnswer, Check | None]]) -> str:
 def _everybody(session: Session, recommender: Recommender, request: Request, out: Path) -> None:
     if not out.name.endswith((".jsonl", ".parquet")):
         raise UsageError(f"{out} is neither .jsonl nor .parquet.", "Name the file all.jsonl or all.parquet.")
-    part = out.with_name(f".{out.name}.part")
     total = recommender.snapshot.n_users
-    with session.progress().stage("recommending", total) as advance:
+    with session.progress().stage("recommending", total) as advance, whole_file(out) as part:
         answers = _counted(recommender.ask_all(request), advance)
-        try:
-            items = _write_parquet(part, answers) if out.suffix == ".parquet" else _write_lines(part, answers)
-            part.replace(out)
-        finally:
-            part.unlink(missing_ok=True)
+        items = _write_parquet(part, answers) if out.suffix == ".parquet" else _write_lines(part, answers)
     session.emit(
         {"schema_version": 1, "users": total, "items": items, "out": str(out)},
         lambda: f"{items:,} recommendations for {total:,} people in {out}",

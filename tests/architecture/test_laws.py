@@ -94,6 +94,22 @@ def test_a_file_fits_a_sitting(path: Path) -> None:
             assert node.end_lineno - node.lineno < 60, f"{node.name} is longer than 60 lines"
 
 
+def _moves_of_files(path: Path) -> list[str]:
+    """`a.replace(b)` with one argument moves a file (a text's takes two), and so does `os.replace`."""
+    return [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "replace"
+        and ((len(node.args) == 1 and not node.keywords) or (isinstance(node.func.value, ast.Name) and node.func.value.id == "os"))
+    ]
+
+
+def test_one_function_puts_a_file_in_its_place() -> None:
+    assert [move for path in FILES for move in _moves_of_files(path)] == _moves_of_files(ROOT / "kg/whole_files.py")
+
+
 def test_no_module_is_named_like_the_standard_library() -> None:
     assert not [path for path in FILES if len(path.relative_to(ROOT).parts) == 1 and path.stem in sys.stdlib_module_names]
 

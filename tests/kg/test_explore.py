@@ -166,7 +166,7 @@ def test_a_query_that_takes_too_long_is_ended(large: Workspace) -> None:
 
 def test_a_query_that_takes_too_much_memory_is_ended(large: Workspace) -> None:
     with pytest.raises(InputError, match="took more memory than it may"):
-        ask(large, "MATCH (a:Product), (b:Product) RETURN collect(a.title + b.title + a.key) AS all", Limits(10, 20, 64))
+        ask(large, "MATCH (a:Product), (b:Product) RETURN collect(a.title + b.title + a.key) AS all", Limits(10, 120, 64))
 
 
 def test_names_are_told(workspace: Workspace) -> None:
