@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from gnn.text_words import WordIndex, tokens
-from recommend.arrays import Arrays, entries, meeting, pack, unpack, weighted_rows
+from recommend.arrays import Arrays, entries, pack, unpack, weighted_rows
 
 _REMEMBERED = 50_000  # pairs of products whose shared words are kept
 
@@ -78,16 +78,28 @@ class CatalogueWords:
 
         A term that has a word in common with one already taken ("nail polish" after "polish") is left out: it says nothing new.
         """
-        left, right = meeting(first.columns, second.columns)
-        carried = first.values[left].astype(np.float64) * second.values[right]
+        return self._strongest(dict(_pairs(first)), dict(_pairs(second)), limit)
+
+    def _strongest(self, first: dict[int, float], second: dict[int, float], limit: int = 4) -> tuple[str, ...]:
         chosen: list[str] = []
-        for place in np.argsort(-carried, kind="stable"):
-            term = self.index.term(int(first.columns[left[place]]))
-            if not any(set(term.split()) & set(other.split()) for other in chosen):
+        met: set[str] = set()
+        for _, column in sorted([(-value * second[column], column) for column, value in first.items() if column in second]):
+            term, words = self._term(column)
+            if met.isdisjoint(words):
                 chosen.append(term)
-            if len(chosen) == limit:
-                break
+                met |= words
+                if len(chosen) == limit:
+                    break
         return tuple(chosen)
+
+    @cached_property
+    def _term(self) -> Callable[[int], tuple[str, frozenset[str]]]:
+        return lru_cache(maxsize=_REMEMBERED)(lambda column: (term := self.index.term(column), frozenset(term.split())))
+
+    @cached_property
+    def _weights(self) -> Callable[[int], dict[int, float]]:
+        """Column → weight of a product's words; remembered, because a product stands in many pairs."""
+        return lru_cache(maxsize=_REMEMBERED)(lambda item_row: dict(_pairs(self.of_item(item_row))))
 
     def shared_rows(self, first_row: int, second_row: int) -> tuple[str, ...]:
         """The same for two products of the catalogue; remembered, because several views ask for one pair."""
@@ -95,7 +107,7 @@ class CatalogueWords:
 
     @cached_property
     def _remembered(self) -> Callable[[int, int], tuple[str, ...]]:
-        return lru_cache(maxsize=_REMEMBERED)(lambda first, second: self.shared(self.of_item(first), self.of_item(second)))
+        return lru_cache(maxsize=_REMEMBERED)(lambda first, second: self._strongest(self._weights(first), self._weights(second)))
 
     def arrays(self) -> Arrays:
         """Everything, for a bundle."""
@@ -105,3 +117,7 @@ class CatalogueWords:
     def of_arrays(cls, arrays: Arrays) -> CatalogueWords:
         """What `arrays` took apart, on the same memory."""
         return cls(WordIndex.of_arrays(arrays), unpack("words", arrays))
+
+
+def _pairs(vector: WordVector) -> Iterator[tuple[int, float]]:
+    return zip(vector.columns.tolist(), vector.values.tolist(), strict=True)
