@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from kg.errors import UnknownKeyError
 from kg.events import EventLog
+from kg.ontology import EVENT_RELATIONS
 from kg.snapshot import GraphSnapshot
 from recommend.arrays import at_rows, stack
 from recommend.scorer import Scorer
@@ -34,15 +35,15 @@ def with_event(scorer: Scorer, user_row: int, item_row: int, time: int, value: f
         user_row, item_row: who had what.
         time: when, seconds since 1970.
         value: of the event.
-        kind: one that the graph knows; its first when None.
+        kind: what kind of event; the graph's first when None.
 
     Raises:
-        UnknownKeyError: a kind of event that the graph does not know.
+        UnknownKeyError: a kind of event that neither the graph nor clew knows.
     """
     before = scorer.snapshot
     after = before.with_events(_one_more(before.events, user_row, item_row, time, value, kind), f"event {user_row} {item_row} {time}")
     own = np.unique(np.append(after.events.of_user(user_row).item_rows, item_row)).astype(np.int32)
-    factor = _factor(before.item_event_counts[item_row], SHRINK)
+    factor = _factor(_spoken_for(before.events, item_row), _spoken_for(after.events, item_row), SHRINK)
 
     def bought(view: CoBoughtView) -> CoBoughtView:
         return _bought(view, after, own, item_row)
@@ -56,12 +57,13 @@ def with_event(scorer: Scorer, user_row: int, item_row: int, time: int, value: f
 
 
 def _one_more(log: EventLog, user_row: int, item_row: int, time: int, value: float, kind: str | None) -> EventLog:
-    if kind is not None and kind not in log.kind_names:
-        raise UnknownKeyError("kind of event", kind, log.kind_names)
+    names = log.kind_names if kind is None or kind in log.kind_names else (*log.kind_names, kind)
+    if kind is not None and kind not in {*log.kind_names, *EVENT_RELATIONS}:
+        raise UnknownKeyError("kind of event", kind, {*log.kind_names, *EVENT_RELATIONS})
     place = int(np.searchsorted(log.user_rows, user_row))
     end = int(np.searchsorted(log.user_rows, user_row, side="right"))
     place += int(np.searchsorted(log.times[place:end], time, side="right"))
-    kinds = 0 if kind is None else log.kind_names.index(kind)
+    kinds = 0 if kind is None else names.index(kind)
 
     def grown(column: NDArray[Any], new: float) -> NDArray[Any]:
         return np.insert(column, place, new).astype(column.dtype)
@@ -72,24 +74,29 @@ def _one_more(log: EventLog, user_row: int, item_row: int, time: int, value: flo
         grown(log.times, time),
         grown(log.values, value),
         grown(log.kinds, kinds),
-        log.kind_names,
+        names,
         log.timed,
     )
 
 
+def _spoken_for(log: EventLog, item_row: int) -> int:
+    """Events of a product that do not say no to it."""
+    return int((~log.against()[log.item_rows == item_row]).sum())
+
+
 def _bought(view: CoBoughtView, after: GraphSnapshot, own: Rows, item_row: int) -> CoBoughtView:
     buyers = buyers_of(after.interactions)
-    had = int(np.diff(view.buyers.indptr)[item_row])
-    if buyers.nnz == view.buyers.nnz:  # the person had it already
+    had, has = (int(np.diff(one.indptr)[item_row]) for one in (view.buyers, buyers))
+    if had == has:  # the person had it already
         return view
     rows = co_bought_rows(after.interactions, buyers, own, shrink=view.shrink)
     whole = at_rows(rows, own, view.matrix.shape)
-    return CoBoughtView(_spliced(_column_scaled(view.matrix, item_row, _factor(had, view.shrink)), whole, own), buyers, view.shrink)
+    return CoBoughtView(_spliced(_column_scaled(view.matrix, item_row, _factor(had, has, view.shrink)), whole, own), buyers, view.shrink)
 
 
-def _factor(had: int, shrink: float) -> float:
-    """How the scale of a product's column changes with one buyer more."""
-    return float(np.sqrt((had + shrink) / (had + 1 + shrink)))
+def _factor(had: int, has: int, shrink: float) -> float:
+    """How the scale of a product's column changes with one buyer more or less."""
+    return float(np.sqrt((had + shrink) / (has + shrink)))
 
 
 def _column_scaled(matrix: sp.csr_array, column: int, factor: float) -> sp.csr_array:

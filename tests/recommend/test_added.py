@@ -25,9 +25,14 @@ def trained(request):
     return fit(Training(snapshot, snapshot_texts(snapshot), config=config)).scorer
 
 
-@pytest.mark.parametrize(("user_row", "item_row"), [(3, 0), (0, 41), (7, 95)])  # the last: nobody had it
-def test_one_more_event_is_what_a_rebuild_says(trained, user_row, item_row):
-    added = with_event(trained, user_row, item_row, NOW)
+@pytest.mark.parametrize(
+    ("user_row", "item_row", "kind"),
+    [(3, 0, None), (0, 41, None), (7, 95, None), (3, 0, "return"), (3, -1, "return"), (3, -1, "dislike")],  # 95: nobody had it
+)
+def test_one_more_event_is_what_a_rebuild_says(trained, user_row, item_row, kind):
+    if item_row < 0:
+        item_row = int(trained.snapshot.events.of_user(user_row).item_rows[0])
+    added = with_event(trained, user_row, item_row, NOW, kind=kind)
     graph = added.snapshot
     words = CatalogueWords.fit(snapshot_texts(graph))
     shrink = trained.views["co_bought"].shrink
