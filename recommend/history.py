@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -32,7 +30,7 @@ class History:
         """matrix[rows] (CSR [h, columns])."""
         known = self._found.get(id(matrix))
         if known is None:  # with the matrix, so that its id stays its own
-            known = self._found[id(matrix)] = matrix, cast("sp.csr_array", matrix[self.rows])
+            known = self._found[id(matrix)] = matrix, matrix[self.rows]
         return known[1]
 
     def sums(self, matrix: sp.csr_array) -> Values:
