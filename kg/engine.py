@@ -10,6 +10,7 @@ from kg.store import GraphStore, Limits, engine_graph
 from kg.stores.embedded import EmbeddedStore
 from kg.sync import synchronise
 from kg.truth import Truth
+from kg.whole_files import remove_forsaken
 from kg.workspace import Workspace
 
 _BOLT = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
@@ -32,6 +33,7 @@ def open_embedded(workspace: Workspace, locked: bool = False, limits: Limits | N
     path = _file(workspace, truth.digest)
     if not path.exists():
         path = _build(truth, workspace, progress)
+    _sweep(path)
     memory_mb = (limits or Limits()).memory_mb
     store = EmbeddedStore(path, locked, memory_mb)
     store.set_digest(truth.digest)
@@ -51,10 +53,15 @@ def _build(truth: Truth, workspace: Workspace, progress: Progress) -> Path:
         if building.counts() != graph.counts():
             raise StateError("The embedded engine does not hold what the truth says after loading it.", "Report this with the file.")
         building.save(path)
-    for other in workspace.cache.glob("embedded-*.kgl"):
+    return path
+
+
+def _sweep(path: Path) -> None:
+    """Remove the files of other states of the graph; a process that was killed between writing its own and this left one."""
+    for other in path.parent.glob("embedded-*.kgl"):
         if other != path:
             other.unlink(missing_ok=True)
-    return path
+    remove_forsaken(path.parent)
 
 
 def open_store(workspace: Workspace, address: str | None = None, progress: Progress = SILENT, explore: Limits | None = None) -> GraphStore:

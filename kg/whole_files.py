@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_FORSAKEN = 86_400  # seconds
 
 
 @contextmanager
@@ -49,6 +52,14 @@ def put_in_place(temporary: Path, target: Path) -> None:
     if target.exists():
         shutil.copymode(target, temporary)
     temporary.replace(target)
+
+
+def remove_forsaken(folder: Path) -> None:
+    """Remove the halves that killed processes left in a folder: what `beside` names and nobody has written to for a day."""
+    for path in folder.glob(".*.tmp"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _FORSAKEN:
+                path.unlink()
 
 
 def sync(folder: Path) -> None:

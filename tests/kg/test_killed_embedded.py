@@ -52,6 +52,18 @@ def test_three_kills_while_the_engine_is_made(tmp_path: Path) -> None:
     assert kill_while_it_is_made(tmp_path, 3, seed=3)
 
 
+def test_the_file_of_another_state_does_not_stay(tmp_path: Path) -> None:
+    """A process that is killed between writing its own file and removing the other leaves both."""
+    workspace = Workspace(tmp_path).open(create=True)
+    Truth(workspace.graph).write(example_tables())
+    open_embedded(workspace).close()
+    other = workspace.cache / "embedded-0123456789abcdef.kgl"
+    other.write_bytes(b"of another state")
+    open_embedded(workspace).close()
+    assert [path for path in workspace.cache.glob("embedded-*.kgl") if path == other] == []
+    assert len(list(workspace.cache.glob("embedded-*.kgl"))) == 1
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
 def test_fifty_kills_while_the_engine_is_made(tmp_path: Path) -> None:

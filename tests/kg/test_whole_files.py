@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kg.whole_files import whole_file, write_whole
+from kg.whole_files import beside, remove_forsaken, whole_file, write_whole
 
 
 def test_a_file_is_there_when_the_block_has_ended_well(tmp_path: Path) -> None:
@@ -66,3 +66,13 @@ def test_a_pipe_is_written_to_as_it_is(tmp_path: Path) -> None:
     reader.join(timeout=10)
     assert read == ["through"]
     assert stat.S_ISFIFO(path.stat().st_mode)
+
+
+def test_halves_that_nobody_goes_on_with_are_removed(tmp_path: Path) -> None:
+    old, young = beside(tmp_path / "old.kgl"), beside(tmp_path / "young.kgl")
+    for path in (old, young, tmp_path / "file.txt"):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    os.utime(tmp_path / "file.txt", (0, 0))
+    remove_forsaken(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {young.name, "file.txt"}
