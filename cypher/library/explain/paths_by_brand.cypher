@@ -2,7 +2,7 @@
 // @param user: text
 // @param item: text
 // @columns bought, title, entity, name, strength
-// @cost 0.44 ms embedded (p95 1.1 ms)
+// @cost 0.45 ms embedded (p95 0.94 ms), 6.8 ms Neo4j (p95 11 ms)
 MATCH (i:Product {key: $item})
 WITH i
 MATCH (i)-[r:HAS_BRAND]->(x:Brand)

@@ -2,7 +2,7 @@
 // @param user: text
 // @param item: text
 // @columns bought, title, entity, name, strength
-// @cost 0.46 ms embedded (p95 1.2 ms)
+// @cost 0.46 ms embedded (p95 1.0 ms), 5.0 ms Neo4j (p95 14 ms)
 MATCH (i:Product {key: $item})
 WITH i
 MATCH (i)-[r:IN_CATEGORY]->(x:Category)

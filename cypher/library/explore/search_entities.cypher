@@ -2,7 +2,7 @@
 // @param text: text
 // @param limit: integer = 20
 // @columns label, key, name
-// @cost 1.5 ms embedded (p95 1.5 ms)
+// @cost 1.7 ms embedded (p95 1.9 ms), 10 ms Neo4j (p95 22 ms)
 MATCH (x:Brand)
 WHERE toLower(x.name) CONTAINS toLower($text)
 RETURN 'Brand' AS label, x.key AS key, x.name AS name

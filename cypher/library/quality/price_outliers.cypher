@@ -3,7 +3,7 @@
 // @param least: integer = 5
 // @param limit: integer = 20
 // @columns item, title, category, price, mean_price
-// @cost 127 ms embedded (p95 136 ms)
+// @cost 234 ms embedded (p95 249 ms), 128 ms Neo4j (p95 131 ms)
 MATCH (c:Category)<-[:IN_CATEGORY]-(p:Product)
 WHERE p.price_low IS NOT NULL
 WITH c, avg(p.price_low) AS mean_price, count(p) AS products
