@@ -61,10 +61,11 @@ def _bootstrapped(products: list[Product], count: int, progress: Progress, sessi
     """The extractor `trained`, taught by what a language model says about some titles."""
     from extraction.bootstrap import asked_rows
     from extraction.evaluate import GoldRow, attribute_of
-    from extraction.llm import build_llm
+    from extraction.llm import DEFAULT_ATTRIBUTES, build_llm
     from extraction.trained import taught_by_labels
 
-    llm = build_llm(products, _llm_config(session), progress=progress, attributes=["Brand"])
+    brand = [name for name in DEFAULT_ATTRIBUTES if attribute_of(name) == "brand"]
+    llm = build_llm(products, _llm_config(session), progress=progress, attributes=brand)
     asked = asked_rows([GoldRow(product, {}) for product in products], llm, count)
     labelled = [GoldRow(row.product, {attribute_of(name): said for name, said in row.values.items()}) for row in asked if row.values]
     return taught_by_labels(products, labelled, progress=progress)
