@@ -137,7 +137,7 @@ def _runs(view: View, history: History, items: Rows) -> Iterator[Run]:
         yield from _links(view, history, items)
     elif isinstance(view, SparseView):
         yield _edges(view, history, items)
-    else:
+    elif not isinstance(view, EaseView):  # which has no path
         yield from _one_by_one(view, history.rows, items)
 
 

@@ -32,6 +32,9 @@ from recommend.weights import BranchWeights
 
 HEAD = 32  # axes of the GNN that every product is looked at with
 LARGEST = 3000  # entries of m that are spread at first
+FEW = 20_000  # products up to which all are scored: that costs less than bounds
+_SHARE = 10  # of all products at most a tenth is worth going through one by one
+_PATIENCE, _AGAIN = 3, 64  # questions with bounds in vain before they are left, and how often they are tried again
 _SAMPLE = 4096
 _RUN = 32  # products whose best lower bound stands for them where the n-th best is sought
 _ERROR = 1e-5  # of float32 sums, as a share of the largest term
@@ -73,6 +76,7 @@ class Search:
         self._own: dict[int, tuple[BranchWeights, Values]] = {}
         self._turned: _Turned | None = None
         self._spread: sp.csr_array | None = None
+        self._asked = self._in_vain = 0
 
     def best(self, history: History, allowed: NDArray[np.bool_], n: int) -> tuple[Rows, Values]:
         """The n best products that are allowed, and a few behind them.
@@ -86,6 +90,18 @@ class Search:
             Item rows (int32), the best first, of equals the smaller row; their scores as `Scorer.parts` sums them (float64).
         """
         return _Question(self, self._scorer, history).best(allowed, n)
+
+    @property
+    def bounds_pay(self) -> bool:
+        """Whether to try bounds: in a large catalogue, unless they left too many of late; then now and again."""
+        self._asked += 1
+        return self._scorer.n_items > FEW and (self._in_vain < _PATIENCE or self._asked % _AGAIN == 0)
+
+    def told(self, left: int) -> bool:
+        """Whether as many products as bounds left are few enough to go on with."""
+        few = left * _SHARE <= self._scorer.n_items
+        self._in_vain = 0 if few else self._in_vain + 1
+        return few
 
     def best_first(self, history: History, allowed: NDArray[np.bool_], k: int) -> Iterator[int]:
         """Item rows of all products that are allowed, best first; searches for as many as are asked for."""
@@ -220,22 +236,50 @@ class _Question:
 
     def best(self, allowed: NDArray[np.bool_], n: int) -> tuple[Rows, Values]:
         """As `Search.best`."""
+        rows = self._by_bounds(allowed, n) if self._search.bounds_pay else None
+        rows = self._whole(allowed, n) if rows is None else rows
+        scores = self._exact(rows)
+        order = np.lexsort((rows, -scores))
+        return rows[order], scores[order]
+
+    def _whole(self, allowed: NDArray[np.bool_], n: int) -> Rows:
+        """The n best by scores of all products in float32, and those within its error of them."""
+        scores: Floats = self._total.astype(np.float32)
+        sizes = []
+        if self._facts:
+            scores += self._state()
+        for spread in self._spreads:
+            scores += (spread.scale * (spread.near @ spread.middle.astype(np.float32))).astype(np.float32)
+        if self._gnn is not None:
+            found = self._gnn.scores(self._history.rows, self._history.amounts)
+            sizes.append(float(np.abs(found).max(initial=0)) * float(np.abs(self._scale(self._gnn)).max()))
+            scores += (self._scale(self._gnn) * found).astype(np.float32)
+        error = _ERROR * (float(np.abs(scores).max(initial=0)) + sum(sizes))
+        scores[~allowed] = -np.inf
+        return np.flatnonzero(allowed & (scores >= _nth(scores, n) - error)).astype(np.int32)
+
+    def _by_bounds(self, allowed: NDArray[np.bool_], n: int) -> Rows | None:
+        """The same without going through all products; None where the bounds leave too many."""
         rough, less, more = self._rough()
         heads, width = self._heads()
         low = rough + heads - (less + width)
         low[~allowed] = -np.inf
         error = _ERROR * (abs(float(rough.max(initial=0))) + _size(heads))
         rows = np.flatnonzero(allowed & (low + (less + more + 2 * width) >= _nth(low, n) - error)).astype(np.int32)
+        if not self._search.told(len(rows)):
+            return None
         scores = self._summed(rows)  # all but the GNN
         near, wide = scores + _at(heads, rows), _at(width, rows)
         kept = near + wide >= _nth(near - wide, n) - error
         rows, scores = rows[kept], scores[kept]
         if self._gnn is not None:
             scores = scores + _at(self._scale(self._gnn), rows) * (self._gnn.targets[rows] @ self._source.astype(np.float32))
-        rows = rows[scores >= _nth(scores, n) - error]
-        scores = self._exact(rows)
-        order = np.lexsort((rows, -scores))
-        return rows[order], scores[order]
+        return np.asarray(rows[scores >= _nth(scores, n) - error])
+
+    def _state(self) -> Floats:
+        """What facts give all products."""
+        self._stated = self._search.facts(self._weights) @ np.concatenate([sums for _, sums in self._facts]).astype(np.float32)
+        return self._stated
 
     def _rough(self) -> tuple[Floats, float | Floats, float | Floats]:
         """Scores of all products without the GNN (float32 [n_items]), and how much less and more they may be."""
@@ -243,9 +287,7 @@ class _Question:
         less: float | Floats = 0.0
         more: float | Floats = 0.0
         if self._facts:
-            sums = np.concatenate([sums for _, sums in self._facts]).astype(np.float32)
-            self._stated = self._search.facts(self._weights) @ sums
-            rough += self._stated
+            rough += self._state()
         for spread in self._spreads:
             found, low, high = spread.bounds()
             rough += found.astype(np.float32)

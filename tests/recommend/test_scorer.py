@@ -198,6 +198,8 @@ def test_a_search_by_bounds_finds_what_scoring_all_finds(snapshot, seed, few, n)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("HEAD", "LARGEST", "_RUN", "_SAMPLE"):  # so few that the bounds have to hold
             patch.setattr(search, name, few)
+        patch.setattr(search, "FEW", 0 if seed % 3 else 100)  # bounds, or all products
+        patch.setattr(search, "_SHARE", 1 if seed % 2 else 2)
         looking = Search(scorer)
         for profile in (*profiles, scorer.similar(0), scorer.session_profile([0, snapshot.n_items - 1])):
             allowed = random.random(snapshot.n_items) < 0.8
@@ -215,7 +217,9 @@ def test_a_search_looks_whole_at_few_of_many_products():
     profile = scorer.user_profile(0)
     whole, everything = scorer.score(profile), np.ones(3000, bool)
     everything[1] = False
-    rows, scores = Search(scorer).best(History(profile), everything, 10)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "FEW", 0)
+        rows, scores = Search(scorer).best(History(profile), everything, 10)
     assert 10 <= len(rows) < 300
     assert scores[:10] == pytest.approx(np.sort(whole[everything])[::-1][:10], rel=1e-9)
     every = list(Search(scorer).best_first(History(profile), everything, 1))
