@@ -72,16 +72,32 @@ def fit_calibration(scores: ArrayLike, right: ArrayLike, penalty: float = 2.0) -
     x, y = _odds(np.asarray(scores, np.float64)), np.asarray(right, np.float64)
     if len(x) < BINS:
         return IDENTITY
-    rows, weights, prior = np.column_stack([np.ones(len(x)), x]), np.array([0.0, 1.0]), np.array([0.0, 1.0])
-    for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-(rows @ weights)))
-        slope = rows.T @ (p - y) + penalty * (weights - prior)
-        curve = (rows * (p * (1 - p))[:, None]).T @ rows + penalty * np.eye(2)
-        step = np.linalg.solve(curve, slope)
-        # Far steps overshoot where nearly all scores are right.
-        weights = weights - step / max(1.0, float(np.abs(step).max()))
+    weights = logistic_near(np.column_stack([np.ones(len(x)), x]), y, np.array([0.0, 1.0]), penalty)
     odds = weights[0] + max(float(weights[1]), 0.0) * _odds(_KNOTS)
     return Calibration(tuple(_KNOTS.tolist()), tuple(round(float(p), 6) for p in 1 / (1 + np.exp(-odds))))
+
+
+def logistic_near(rows: NDArray[np.float64], right: NDArray[np.float64], prior: NDArray[np.float64], penalty: float) -> NDArray[np.float64]:
+    """Weights of a logistic regression, drawn towards others: the largest posterior under a Gaussian prior (Newton's method).
+
+    Args:
+        rows: float64 [n, d].
+        right: float64 [n], 0 or 1.
+        prior: float64 [d], where the weights are without any row.
+        penalty: weight of the squared distance from the prior; above 0.
+
+    Returns:
+        float64 [d].
+    """
+    weights = prior
+    for _ in range(_STEPS):
+        p = 1 / (1 + np.exp(-(rows @ weights)))
+        slope = rows.T @ (p - right) + penalty * (weights - prior)
+        curve = (rows * (p * (1 - p))[:, None]).T @ rows + penalty * np.eye(len(prior))
+        step = np.linalg.solve(curve, slope)
+        # Far steps overshoot where nearly all rows are right.
+        weights = weights - step / max(1.0, float(np.abs(step).max()))
+    return weights
 
 
 def _odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -73,7 +73,7 @@ def _from(pool: ProcessPoolExecutor, products: Iterable[Product], most: int) -> 
 
 
 def _load(name: str, place: str) -> None:
-    """Runs first in a worker; one thread each, since there are as many workers as wanted."""
+    """Runs first in a worker; what the extractor brings along (torch) takes one thread, since there are as many workers as wanted."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     _loaded.append(kept_extractor(name, Path(place)))
 

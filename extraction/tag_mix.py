@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from extraction.calibrate import logistic_near
+
 Place = tuple[int, int]
 Reading = Mapping[Place, float]
 FLOOR = 0.005
 _PRIOR = np.array([0.0, 0.5, 0.5])
-_STEPS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def _odds(places: Sequence[Place], crf: Reading, encoder: Reading) -> NDArray[np
 
 
 def fit_mix(slots: Iterable[tuple[Reading, Reading, frozenset[Place]]], penalty: float = 3.0) -> Mix:
-    """Maximum likelihood with a Gaussian prior around the mean of the log odds (Newton's method, no step longer than 1).
+    """Maximum likelihood with a Gaussian prior around the mean of the log odds (`logistic_near`).
 
     Args:
         slots: what the CRFs and the encoder say about a held-out slot, and its right spans.
@@ -60,12 +61,5 @@ def fit_mix(slots: Iterable[tuple[Reading, Reading, frozenset[Place]]], penalty:
             right += [place in gold for place in places]
     if not rows:
         return MEAN
-    x, y, weights = np.vstack(rows), np.array(right, np.float64), _PRIOR.copy()
-    for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-(x @ weights)))
-        slope = x.T @ (p - y) + penalty * (weights - _PRIOR)
-        curve = (x * (p * (1 - p))[:, None]).T @ x + penalty * np.eye(3)
-        step = np.linalg.solve(curve, slope)
-        # Far steps overshoot where nearly all slots are right.
-        weights = weights - step / max(1.0, float(np.abs(step).max()))
+    weights = logistic_near(np.vstack(rows), np.array(right, np.float64), _PRIOR, penalty)
     return Mix(*(round(float(w), 6) for w in weights))

@@ -80,7 +80,7 @@ def _one_more(log: EventLog, user_row: int, item_row: int, time: int, value: flo
 
 
 def _spoken_for(log: EventLog, item_row: int) -> int:
-    """Events of a product that do not say no to it."""
+    """Events of a product but for returns and dislikes: those that `transitions` counts."""
     return int((~log.against()[log.item_rows == item_row]).sum())
 
 

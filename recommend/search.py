@@ -91,14 +91,13 @@ class Search:
         """
         return _Question(self, self._scorer, history).best(allowed, n)
 
-    @property
-    def bounds_pay(self) -> bool:
-        """Whether to try bounds: in a large catalogue, unless they left too many of late; then now and again."""
+    def tries_bounds(self) -> bool:
+        """Whether the next question tries bounds: in a large catalogue, unless they left too many of late; then now and again."""
         self._asked += 1
         return self._scorer.n_items > FEW and (self._in_vain < _PATIENCE or self._asked % _AGAIN == 0)
 
-    def told(self, left: int) -> bool:
-        """Whether as many products as bounds left are few enough to go on with."""
+    def go_on_with(self, left: int) -> bool:
+        """Whether as many products as bounds left are few enough to go on with; `tries_bounds` remembers it."""
         few = left * _SHARE <= self._scorer.n_items
         self._in_vain = 0 if few else self._in_vain + 1
         return few
@@ -236,7 +235,7 @@ class _Question:
 
     def best(self, allowed: NDArray[np.bool_], n: int) -> tuple[Rows, Values]:
         """As `Search.best`."""
-        rows = self._by_bounds(allowed, n) if self._search.bounds_pay else None
+        rows = self._by_bounds(allowed, n) if self._search.tries_bounds() else None
         rows = self._whole(allowed, n) if rows is None else rows
         scores = self._exact(rows)
         order = np.lexsort((rows, -scores))
@@ -266,7 +265,7 @@ class _Question:
         low[~allowed] = -np.inf
         error = _ERROR * (abs(float(rough.max(initial=0))) + _size(heads))
         rows = np.flatnonzero(allowed & (low + (less + more + 2 * width) >= _nth(low, n) - error)).astype(np.int32)
-        if not self._search.told(len(rows)):
+        if not self._search.go_on_with(len(rows)):
             return None
         scores = self._summed(rows)  # all but the GNN
         near, wide = scores + _at(heads, rows), _at(width, rows)

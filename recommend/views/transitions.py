@@ -34,7 +34,7 @@ def transitions(
 ) -> tuple[sp.csr_array, sp.csr_array]:
     """T, the strongest `cap` a row, and how often each of its pairs stood so (CSR float32 [n_items, n_items] both).
 
-    Events at the same moment have no order and give no pair; events without a time and those that say no are left out. With `rows`
+    Events at the same moment have no order and give no pair; events without a time, returns and dislikes are left out. With `rows`
     the other rows are empty.
     """
     log = events.take((events.times != NO_TIME) & ~events.against())
