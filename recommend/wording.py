@@ -17,6 +17,7 @@ Voice = Literal["you", "they", "session", "item", "text"]
 NAME_WIDTH = 48  # columns that a product's name may take in a sentence
 MAINLY = 0.5  # share of the margin from which a reason is called the main one
 ALSO = 0.15  # share of the margin from which a second reason is worth saying
+NO_REASON = 0.01  # share of the margin up to which a path moved nothing that is worth a reason
 _BREAK = re.compile(r"\s*(?:[;|(\[（【，；：]|[,:/](?!\d)|\s[-–—~]\s)")
 _LOOSE = re.compile(r"(?:\s+(?:and|with|for|of|the|a|an|in|to|or|by|from|on|&|\+|-|–|—))+\s*\Z", re.IGNORECASE)
 _SNAKE = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*\Z")
@@ -119,10 +120,10 @@ class Wording:
             score: the whole score; the margin is what it has above `rest.baseline`.
             people: says how many people have the product, or None to keep it to oneself; asked only when popularity is the reason.
         """
-        told = [path for path in paths if path.contribution > 0]
+        margin = score - rest.baseline
+        told = [path for path in paths if path.contribution > max(0.0, NO_REASON * margin)]
         if not told:
             return self._without_path(rest, people)
-        margin = score - rest.baseline
         share = [path.contribution / margin if margin > 0 else 0.0 for path in told]
         if share[0] >= MAINLY:
             first = self._sentence(self._say.mainly, self._clauses(told[0], self._say.mainly_then))

@@ -247,3 +247,11 @@ def test_a_short_title_is_a_beginning_of_the_title_and_obeys_nothing(title: str)
 )
 def test_a_code_reads_as_words(name: str, words: str) -> None:
     assert entity_words(name) == words
+
+
+def test_a_path_that_moved_next_to_nothing_is_no_reason() -> None:
+    faint = [path(4.7e-8, (THIS, CAR), link(Rel.SIMILAR_TEXT, words=()))]
+    new = Rest(0.0, 0.0, 0.05, 0.0, 0.0)
+    assert Wording("en", "item").reason(faint, new, 0.05 + 4.7e-8) == "Nothing here is personal: it comes up for everybody."
+    clear = [path(0.01, (THIS, CAR), link(Rel.SIMILAR_TEXT, words=()))]
+    assert Wording("en", "item").reason(clear, new, 0.06) == Wording("en", "item").path(clear[0])
