@@ -9,6 +9,7 @@ itself: `python -m benchmarks.ranking --protocols beauty-warm --rankers ease,cle
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import statistics
@@ -17,8 +18,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from filelock import FileLock
 
 from benchmarks.common import DATA, HERE, environment, save
 
@@ -123,7 +122,8 @@ def kept() -> dict[tuple[str, str, int], dict[str, Any]]:
 
 
 def _keep(document: dict[str, Any]) -> None:
-    with FileLock(HERE / "results" / ".ranking.lock"):  # another process may keep one too
+    with (HERE / "results" / ".ranking.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process may keep one too
         found = {**kept(), _key(document): document}
         save("ranking", {"runs": [found[key] for key in sorted(found)]})
 
