@@ -16,6 +16,7 @@ from kg.seeds import generator
 PRODUCTS, USERS, EVENTS = 100_000, 20_000, 2_000_000  # at size 1; three facts a product
 _DAY = 86_400
 _START = 1_577_836_800  # 2020-01-01
+_OWN = 0.6  # of what people of some taste buy is to it
 # Relation, how many entities at size 1, name of the first.
 _FACTS = ((Rel.HAS_BRAND, 5_000, "brand"), (Rel.IN_CATEGORY, 400, "category"), (Rel.MADE_OF, 60, "material"))
 
@@ -32,8 +33,14 @@ class Shop:
     later_events: Path
 
 
-def make_shop(folder: Path, size: float) -> Shop:
-    """Write a shop of `size` × 100k products, 20k users, 2M events and 300k facts."""
+def make_shop(folder: Path, size: float, tastes: bool = False) -> Shop:
+    """Write a shop of `size` × 100k products, 20k users, 2M events and 300k facts.
+
+    Args:
+        folder: where to.
+        size: how large.
+        tastes: people buy mostly from a few brands of their own, so that there is something to learn; else anything, by its popularity.
+    """
     rng = generator(0, f"graph benchmark {size}")
     n_products, n_users, n_events = (int(n * size) for n in (PRODUCTS, USERS, EVENTS))
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,13 +50,14 @@ def make_shop(folder: Path, size: float) -> Shop:
     prices = np.round(np.exp(rng.normal(3.0, 0.8, n_products)), 2)
     _write_products(shop.products, keys, facts, prices, np.arange(n_products))
     _write_facts(shop.facts, keys, facts, np.arange(n_products))
-    _write_events(shop.events, rng, keys, n_events, n_users)
+    liked = facts[0][1] if tastes else None
+    _write_events(shop.events, rng, keys, n_events, n_users, liked)
     changed = np.sort(rng.choice(n_products, n_products // 100, replace=False))
     prices[changed] += 1
     facts[0][1][changed] = _zipf(rng, len(changed), max(int(_FACTS[0][1] * size**0.5), 8), 0.8)
     _write_products(shop.later_products, keys, facts, prices, changed)
     _write_facts(shop.later_facts, keys, facts, changed)
-    _write_events(shop.later_events, rng, keys, n_events // 100, n_users)
+    _write_events(shop.later_events, rng, keys, n_events // 100, n_users, liked)
     return shop
 
 
@@ -79,10 +87,23 @@ def _write_facts(path: Path, keys: pa.Array, facts: list, rows: NDArray[np.int64
     pq.write_table(pa.concat_tables(tables), path)
 
 
-def _write_events(path: Path, rng: np.random.Generator, keys: pa.Array, n: int, n_users: int) -> None:
+def _write_events(path: Path, rng: np.random.Generator, keys: pa.Array, n: int, n_users: int, brands: NDArray[np.int64] | None) -> None:
     activity = np.exp(rng.normal(0, 1, n_users))
     users = np.searchsorted(np.cumsum(activity / activity.sum()), rng.random(n)).clip(0, n_users - 1)
     items = rng.permutation(len(keys))[_zipf(rng, n, len(keys), 0.5)]
+    if brands is not None:
+        items = _to_taste(users, n_users, items, brands)
     names = pa.array([f"u{row:06d}" for row in range(n_users)])
     times = pa.array(_START + rng.integers(0, 3 * 365, n) * _DAY)
     pq.write_table(pa.table({"user": names.take(pa.array(users)), "item": keys.take(pa.array(items)), "time": times}), path)
+
+
+def _to_taste(users: NDArray[np.int64], n_users: int, items: NDArray[np.int64], brands: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What people buy if most of it is from the brands of three products that they like; the rest as it was (int64 [events])."""
+    rng = generator(0, f"tastes {len(brands)}")
+    liked = brands[rng.integers(0, len(brands), (n_users, 3))]
+    by_brand = np.argsort(brands, kind="stable")
+    starts = np.searchsorted(brands[by_brand], np.arange(int(brands.max()) + 2))
+    brand = liked[users, rng.integers(0, 3, len(users))]
+    own = by_brand[starts[brand] + (rng.random(len(users)) * (starts[brand + 1] - starts[brand])).astype(np.int64)]
+    return np.where(rng.random(len(users)) < _OWN, own, items)

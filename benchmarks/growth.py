@@ -143,7 +143,8 @@ def tell(size: float, found: dict[str, Any]) -> None:
     print(f"  likeness of texts: pairs {fit['likeness']['pairs']}, recall {fit['likeness']['recall']:.3f}")
     print(f"  open    {ask['open_ms']:8.0f} ms     {ask['mb']:6.0f} MB")
     print(f"  one recommendation of ten with paths: p50 {ask['with_paths'][0]:.1f} CPU-ms, p95 {ask['with_paths'][1]:.1f}", end="")
-    print(f" (scores alone {ask['scores'][0]:.1f} / {ask['scores'][1]:.1f}; goal at size 1: {GOAL[0]:g} / {GOAL[1]:g})")
+    print(f" (scores alone {ask['scores'][0]:.1f} / {ask['scores'][1]:.1f}; goal at size 1: {GOAL[0]:g} / {GOAL[1]:g}),")
+    print(f"  of which {ask['share_with_paths']:.0%} have a path")
     once = ask["at_once"]
     print(f"  {once['people']:,} people at once: {once['cpu_seconds']:.1f} CPU-s")
 
@@ -190,7 +191,7 @@ def main(quick: bool = False) -> None:
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="clew-growth-") as name:
             folder = Path(name)
-            make_shop(folder / "files", size)
+            make_shop(folder / "files", size, tastes=True)
             found = {stage: _stage(stage, folder) for stage in ("fit", "ask")}
         tell(size, found)
         grown = keep(size, found)
