@@ -49,10 +49,11 @@ GOAL = (3.0, 10.0)  # ms, p50 and p95 of one recommendation with paths at size 1
 
 
 class Stages:
-    """A listener that keeps the seconds of each stage."""
+    """A listener that keeps the seconds of each stage, and how high memory had risen when it ended (MB)."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.peaks: dict[str, int] = {}
         self.notes: list[str] = []
 
     def note(self, message: str) -> None:
@@ -63,6 +64,12 @@ class Stages:
         started = time.perf_counter()
         yield lambda done: None
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - started, 2)
+        self.peaks[name] = peak_mb()
+
+
+def peak_mb() -> int:
+    """The most memory that this process has held so far."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def _fit(folder: Path) -> dict[str, Any]:
@@ -79,7 +86,7 @@ def _fit(folder: Path) -> dict[str, Any]:
     stages = Stages()
     started, cpu = time.perf_counter(), time.process_time()
     without = tuple(name for name in os.environ.get("CLEW_BENCH_WITHOUT", "").split(",") if name)
-    settings = {"gnn_effort": float(effort)} if (effort := os.environ.get("CLEW_BENCH_EFFORT")) else {}
+    settings: dict[str, Any] = {"gnn_effort": float(effort)} if (effort := os.environ.get("CLEW_BENCH_EFFORT")) else {}
     made = train(workspace, TrainConfig(without=without, settings=FitSettings(**settings)), stages)
     return {
         "products": snapshot.n_items,
@@ -90,6 +97,7 @@ def _fit(folder: Path) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - started, 1),
         "cpu_seconds": round(time.process_time() - cpu, 1),
         "stages": stages.seconds,
+        "peaks_mb": stages.peaks,
         "likeness": made.report.get("likeness", {"pairs": "all", "recall": 1.0}),
         "bundle_mb": round(made.bytes / 2**20),
     }
@@ -140,6 +148,12 @@ def tell(size: float, found: dict[str, Any]) -> None:
     print(f"\nsize {size:g}: {fit['products']:,} products, {fit['users']:,} users, {fit['events']:,} events")
     print(f"  fit     {fit['cpu_seconds']:8.0f} CPU-s  {fit['mb']:6.0f} MB  bundle {fit['bundle_mb']} MB")
     print("  where it goes: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in fit["stages"].items() if seconds >= 1))
+    risen, before = [], 0
+    for name, peak in fit["peaks_mb"].items():
+        if peak > max(1.1 * before, 300):
+            risen.append(f"{name} {peak:,} MB")
+        before = max(before, peak)
+    print("  peak memory, by the end of: " + ", ".join(risen))
     print(f"  likeness of texts: pairs {fit['likeness']['pairs']}, recall {fit['likeness']['recall']:.3f}")
     print(f"  open    {ask['open_ms']:8.0f} ms     {ask['mb']:6.0f} MB")
     print(f"  one recommendation of ten with paths: p50 {ask['with_paths'][0]:.1f} CPU-ms, p95 {ask['with_paths'][1]:.1f}", end="")
@@ -202,5 +216,5 @@ def main(quick: bool = False) -> None:
 
 if __name__ == "__main__":
     result = {"fit": _fit, "ask": _ask}[sys.argv[1]](Path(sys.argv[2]))
-    result["mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    result["mb"] = peak_mb()
     print(json.dumps(result))
