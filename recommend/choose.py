@@ -28,7 +28,7 @@ from recommend.views.popular import popularity
 from recommend.views.transitions import in_order
 from recommend.weights import BranchWeights, Weights
 
-PEOPLE = 3000  # people of a slice that weights are chosen on
+PEOPLE = 3000  # people that weights are chosen on, of all slices together
 FEW = 3  # products that a person is shortened to for the branch `few_events`
 RECENCY_DAYS = (730.0, 365.0, 180.0)
 RECENCY_EVENTS = (40.0, 20.0, 10.0, 5.0)
@@ -61,7 +61,7 @@ def choose(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training) -
     report: dict[str, Any] = {"recency": Weights({}, recency=recency).to_dict()["recency"], "branches": {}}
     branches = {}
     for branch in (Branch.KNOWN, Branch.FEW_EVENTS):
-        found = [(part, task) for part in parts for task in _of_branch(part.slice, branch, training)]
+        found = _tasks(parts, branch, training)
         if found:
             branches[branch], report["branches"][str(branch)] = _branch(found, recency, links)
     return Weights(branches, recency=recency), report
@@ -69,7 +69,8 @@ def choose(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training) -
 
 def ridge_of(one: Slice, training: Training) -> float:
     """λ of EASE by which the view alone finds the known products that its people had next, over the products that most people had."""
-    tasks = [task.some(np.arange(min(task.n_users, _RIDGE_PEOPLE))) for task in _of_branch(one, Branch.KNOWN, training)]
+    people = _of_branch(one, Branch.KNOWN, training, PEOPLE // max(len(one.tasks), 1))
+    tasks = [task.some(np.arange(min(task.n_users, _RIDGE_PEOPLE))) for task in people]
     size = one.snapshot.n_items
     nothing: sp.csr_array = sp.csr_array((size, size), dtype=np.float32)  # type: ignore[assignment]
     best, figures = RIDGES[0], np.empty(0)
@@ -82,8 +83,14 @@ def ridge_of(one: Slice, training: Training) -> float:
     return best
 
 
-def _of_branch(one: Slice, branch: Branch, training: Training) -> list[Task]:
-    """One task a slice: its people of a branch. Where few people have few products, others are shortened to stand for them."""
+def _tasks(parts: Sequence[Part], branch: Branch, training: Training) -> list[tuple[Part, Task]]:
+    """The people of a branch in all slices, `PEOPLE` at most."""
+    most = PEOPLE // max(sum(len(part.slice.tasks) for part in parts), 1)
+    return [(part, task) for part in parts for task in _of_branch(part.slice, branch, training, most)]
+
+
+def _of_branch(one: Slice, branch: Branch, training: Training, most: int) -> list[Task]:
+    """A slice's tasks with `most` people of a branch each. Where few people have few products, others are shortened to stand for them."""
     random = generator(training.config.seed, f"people of {branch}")
     found = []
     for task in one.tasks:
@@ -92,8 +99,8 @@ def _of_branch(one: Slice, branch: Branch, training: Training) -> list[Task]:
         if branch is Branch.FEW_EVENTS and len(inside) < 200:
             inside = np.flatnonzero(sizes > 0)
             task = shortened(task, FEW)
-        if len(inside) > PEOPLE // len(one.tasks):
-            inside = np.sort(random.choice(inside, PEOPLE // len(one.tasks), replace=False))
+        if len(inside) > most:
+            inside = np.sort(random.choice(inside, most, replace=False))
         if len(inside):
             found.append(task.some(inside))
     return found
@@ -118,7 +125,7 @@ def _recency(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training,
     have an order, by the kind of event where there are several. A value is taken when it is better by more than chance than the one
     before.
     """
-    tasks = [(part, task) for part in parts for task in _of_branch(part.slice, Branch.KNOWN, training)]
+    tasks = _tasks(parts, Branch.KNOWN, training)
     steps = list(_steps(snapshot.events))
     if not tasks or not steps:
         return Recency()

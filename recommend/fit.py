@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kg.seeds import derive
 from kg.snapshot import GraphSnapshot
-from recommend.choose import Part, choose, ridge_of
+from recommend.choose import PEOPLE, Part, choose, ridge_of
 from recommend.scorer import Scorer, TextVectors
 from recommend.slices import Slice, slices_of
 from recommend.tasks import Task
@@ -54,13 +54,14 @@ def fit(training: Training) -> Fitted:
     texts = read_texts(training, "gnn" not in training.config.without)
     training = _settled(training)
     parts = parts_of(training, texts)
-    views = (
-        parts[0].views
-        if training.valid
-        else _views(training, snapshot, texts, _gnn(training, snapshot, texts, (), "gnn", _best_steps(parts)))
-    )
     with training.progress.stage("choosing weights"):
         weights, report = choose(parts, snapshot, training)
+    if training.valid:
+        views = parts[0].views
+    else:
+        stop_at = _best_steps(parts)
+        parts.clear()  # the slices' views are as large as those to come
+        views = _views(training, snapshot, texts, _gnn(training, snapshot, texts, (), "gnn", stop_at))
     text = None if texts.vectors is None else TextVectors(texts.vectors, lambda one: texts_vector(texts.encoder, one))
     scorer = Scorer(snapshot, views, popularity(snapshot.interactions), weights, texts.alike.words, text)
     table = next((view.table for view in views if isinstance(view, GnnView)), None)
@@ -81,7 +82,7 @@ def _settled(training: Training) -> Training:
 
 def _slices(training: Training) -> list[Slice]:
     if not training.valid:
-        return slices_of(training.snapshot, training.config.valid_fraction, 3, training.config.seed)
+        return slices_of(training.snapshot, training.config.valid_fraction, 3, training.config.seed, PEOPLE)
     joint = frozenset(task.name for task in training.valid if task.candidates.all())
     return [Slice(training.snapshot, tuple(training.valid), joint)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from recommend.profiles import profiles_of
 from recommend.tasks import Task
 
 MIN_NEW = 50  # targets without an event that slices of time must hold together
+TIMES = 2  # slices of time that a shop of many people gets: chance asks for no more, but one may be a season of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class Slice:
     joint: frozenset[str] = frozenset()
 
 
-def slices_of(snapshot: GraphSnapshot, fraction: float, n_slices: int, seed: int) -> list[Slice]:
+def slices_of(snapshot: GraphSnapshot, fraction: float, n_slices: int, seed: int, enough: int) -> list[Slice]:
     """Validation cut from train alone.
 
     Slices of time are what the future will ask, so they come first; but where they hold hardly any product that was new then,
@@ -41,8 +43,9 @@ def slices_of(snapshot: GraphSnapshot, fraction: float, n_slices: int, seed: int
     Args:
         snapshot: the graph with all of train.
         fraction: share of events in the held-out part of each slice.
-        n_slices: how many slices of time; without times there is one, drawn by lot.
+        n_slices: how many slices of time at most; without times there is one, drawn by lot.
         seed: of the lot.
+        enough: people with whom the latest `TIMES` are enough: each slice costs a model.
 
     Returns:
         The latest slice first; none when there are too few events to take any away.
@@ -50,16 +53,21 @@ def slices_of(snapshot: GraphSnapshot, fraction: float, n_slices: int, seed: int
     if len(snapshot.events) < 10:
         return []
     if snapshot.events.timed and (snapshot.events.times != NO_TIME).all():
-        found = [_time_slice(snapshot, fraction, place) for place in range(n_slices)]
-        kept = [one for one in found if one is not None]
-        if sum(_new_targets(one) for one in kept) >= MIN_NEW:
+        kept: list[Slice] = []
+        for place in range(n_slices):
+            if len(kept) >= TIMES and sum(task.n_users for one in kept for task in one.tasks) >= enough and _news(kept):
+                break
+            found = _time_slice(snapshot, fraction, place)
+            kept += [] if found is None else [found]
+        if _news(kept):
             return kept
     return [_lot_slice(snapshot, fraction, seed)]
 
 
-def _new_targets(one: Slice) -> int:
-    new = one.snapshot.item_event_counts == 0
-    return sum(int(new[task.targets.indices].sum()) for task in one.tasks)
+def _news(slices: Sequence[Slice]) -> bool:
+    """Whether slices say enough about new products."""
+    new = [(one.snapshot.item_event_counts == 0)[task.targets.indices].sum() for one in slices for task in one.tasks]
+    return sum(map(int, new)) >= MIN_NEW
 
 
 def _time_slice(snapshot: GraphSnapshot, fraction: float, place: int) -> Slice | None:

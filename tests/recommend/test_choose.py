@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from kg.events import EventLog
-from recommend.choose import KIND_VALUES, RECENCY_DAYS, RECENCY_EVENTS, RIDGES, _steps, ridge_of
-from recommend.profile import Recency
+from kg.testing import snapshot_of
+from recommend.choose import KIND_VALUES, RECENCY_DAYS, RECENCY_EVENTS, RIDGES, Part, _steps, _tasks, ridge_of
+from recommend.profile import Branch, Recency
 from recommend.slices import slices_of
-from recommend.testing import planted_material
+from recommend.testing import DAY, planted_material
 from recommend.training import Training
 
 
@@ -33,7 +34,31 @@ def test_time_order_and_kinds_are_chosen_where_the_log_has_them(log, wanted):
 
 def test_a_ridge_is_one_of_those_that_were_tried_and_the_usual_one_where_it_does_not_matter(monkeypatch):
     snapshot, _ = planted_material()
-    (one, *_) = slices_of(snapshot, 0.1, 3, 0)
+    (one, *_) = slices_of(snapshot, 0.1, 3, 0, 3000)
     assert ridge_of(one, Training(snapshot, [])) in RIDGES
     monkeypatch.setattr("recommend.choose.ease", lambda interactions, ridge, most: interactions.T @ interactions * 0)
     assert ridge_of(one, Training(snapshot, [])) == RIDGES[0]
+
+
+def weekly_shop(n_weeks=24, n_users=20):
+    """Everybody buys one of the products that came in that week."""
+    keys = [f"w{week:02}-{place}" for week in range(n_weeks) for place in range(3)]
+    events = [(f"u{u:02}", f"w{week:02}-{(u + week) % 3}", week * 7 * DAY) for week in range(n_weeks) for u in range(n_users)]
+    return snapshot_of({key: key for key in keys}, [], events)
+
+
+@pytest.mark.parametrize(("enough", "times"), [(40, 2), (41, 3), (10_000, 3)])
+def test_a_shop_of_many_people_is_cut_at_two_times_and_others_at_three(enough, times):
+    slices = slices_of(weekly_shop(), 0.1, 3, 0, enough)
+    assert [task.name for one in slices for task in one.tasks] == [f"time {place}" for place in range(times)]
+    assert [task.n_users for one in slices for task in one.tasks] == [20] * times
+    assert [one.snapshot.events.times.max() for one in slices] == sorted({one.snapshot.events.times.max() for one in slices}, reverse=True)
+
+
+def test_slices_share_the_people_that_weights_are_chosen_on(monkeypatch):
+    snapshot = weekly_shop()
+    parts = [Part(one, []) for one in slices_of(snapshot, 0.1, 3, 0, 10_000)]
+    sizes = [task.n_users for _, task in _tasks(parts, Branch.KNOWN, Training(snapshot, []))]
+    assert sizes == [20, 20, 20]
+    monkeypatch.setattr("recommend.choose.PEOPLE", 45)
+    assert [task.n_users for _, task in _tasks(parts, Branch.KNOWN, Training(snapshot, []))] == [15, 15, 15]
