@@ -140,14 +140,13 @@ def tell(size: float, found: dict[str, Any]) -> None:
 
 
 def slopes(results: Mapping[float, dict[str, Any]]) -> dict[str, float]:
-    """Exponent of growth between the smallest and the largest size; 1 is linear, 0 does not grow."""
-    small, large = min(results), max(results)
+    """Exponent of growth between the smallest and the largest size that have a figure; 1 is linear, 0 does not grow."""
     figures = {
-        "first load": lambda r: r["first"]["seconds"],
+        "first load, CPU": lambda r: r["first"]["cpu_seconds"],
         "second load": lambda r: r["second"]["seconds"],
-        "delta": lambda r: r["delta"]["seconds"],
+        "delta, CPU": lambda r: r["delta"]["cpu_seconds"],
         "memory of the first load": lambda r: r["first"]["mb"],
-        "embedded load": lambda r: r["engines"]["embedded"]["seconds"],
+        "embedded load, CPU": lambda r: r["engines"]["embedded"]["cpu_seconds"],
         "embedded memory": lambda r: r["engines"]["embedded"]["engine_mb"],
         "arrays": lambda r: r["engines"]["arrays"]["seconds"],
         "attribute paths, arrays": lambda r: r["engines"]["arrays"]["attribute"]["p50"],
@@ -157,8 +156,13 @@ def slopes(results: Mapping[float, dict[str, Any]]) -> dict[str, float]:
     }
     found = {}
     for name, of in figures.items():
-        with contextlib.suppress(KeyError):  # a stage that was not run there
-            found[name] = round(math.log(of(results[large]) / of(results[small])) / math.log(large / small), 2)
+        measured = {}
+        for size, result in results.items():
+            with contextlib.suppress(KeyError):  # a stage that was not run there
+                measured[size] = of(result)
+        if len(measured) > 1:
+            small, large = min(measured), max(measured)
+            found[name] = round(math.log(measured[large] / measured[small]) / math.log(large / small), 2)
     return found
 
 
