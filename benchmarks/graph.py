@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ def tell(size: float, found: dict[str, Any]) -> None:
 
 def slopes(results: Mapping[float, dict[str, Any]]) -> dict[str, float]:
     """Exponent of growth between the smallest and the largest size that have a figure; 1 is linear, 0 does not grow."""
-    figures = {
+    figures: dict[str, Callable[[dict[str, Any]], float]] = {
         "first load, CPU": lambda r: r["first"]["cpu_seconds"],
         "second load": lambda r: r["second"]["seconds"],
         "delta, CPU": lambda r: r["delta"]["cpu_seconds"],
