@@ -28,7 +28,9 @@ from recommend.views.popular import popularity
 from recommend.views.transitions import in_order
 from recommend.weights import BranchWeights, Weights
 
-PEOPLE = 3000  # people that weights are chosen on, of all slices together
+PEOPLE = 3000  # people that weights are chosen on, of all slices together …
+ENOUGH = 1000  # … and of a large catalogue, where each costs a score of every product; on Beauty as many choose as well
+_CELLS = 40_000_000  # products × people that they are brought down to
 FEW = 3  # products that a person is shortened to for the branch `few_events`
 RECENCY_DAYS = (730.0, 365.0, 180.0)
 RECENCY_EVENTS = (40.0, 20.0, 10.0, 5.0)
@@ -37,7 +39,7 @@ _RIDGE_PEOPLE, _RIDGE_PRODUCTS = 500, 7000
 KIND_VALUES = (0.5, 0.25, 0.0)  # what an event of another kind than a purchase may count
 AGAINST_VALUES = (-0.25, 0.0, -1.0, -2.0)  # … and one that says no
 LOUDEST_KIND = "purchase"
-_RECENCY_PEOPLE = 250  # of each slice that recency is chosen on
+_RECENCY_PEOPLE = 250  # of each task that recency is chosen on at most; a quarter of those for weights
 _FACT_START = 0.3
 
 
@@ -85,8 +87,13 @@ def ridge_of(one: Slice, training: Training) -> float:
 
 def _tasks(parts: Sequence[Part], branch: Branch, training: Training) -> list[tuple[Part, Task]]:
     """The people of a branch in all slices, `PEOPLE` at most."""
-    most = PEOPLE // max(sum(len(part.slice.tasks) for part in parts), 1)
-    return [(part, task) for part in parts for task in _of_branch(part.slice, branch, training, most)]
+    return [(part, task) for part in parts for task in _of_branch(part.slice, branch, training, _most(parts))]
+
+
+def _most(parts: Sequence[Part]) -> int:
+    """People of a task at most."""
+    sizes = [task.targets.shape[1] for part in parts for task in part.slice.tasks]
+    return min(PEOPLE, max(ENOUGH, _CELLS // max(sizes, default=1))) // max(len(sizes), 1)
 
 
 def _of_branch(one: Slice, branch: Branch, training: Training, most: int) -> list[Task]:
@@ -129,7 +136,8 @@ def _recency(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training,
     steps = list(_steps(snapshot.events))
     if not tasks or not steps:
         return Recency()
-    tasks = [(part, task.some(np.arange(min(task.n_users, _RECENCY_PEOPLE)))) for part, task in tasks]
+    most = min(_RECENCY_PEOPLE, _most(parts) // 4)
+    tasks = [(part, task.some(np.arange(min(task.n_users, most)))) for part, task in tasks]
     best = Recency()
     figures = _under(tasks, best, links)
     for step in steps:

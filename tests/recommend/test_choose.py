@@ -62,3 +62,13 @@ def test_slices_share_the_people_that_weights_are_chosen_on(monkeypatch):
     assert sizes == [20, 20, 20]
     monkeypatch.setattr("recommend.choose.PEOPLE", 45)
     assert [task.n_users for _, task in _tasks(parts, Branch.KNOWN, Training(snapshot, []))] == [15, 15, 15]
+
+
+def test_fewer_people_choose_in_a_large_catalogue(monkeypatch):
+    snapshot = weekly_shop()
+    parts = [Part(one, []) for one in slices_of(snapshot, 0.1, 3, 0, 10_000)]
+    monkeypatch.setattr("recommend.choose._CELLS", 30 * snapshot.n_items)
+    monkeypatch.setattr("recommend.choose.ENOUGH", 9)
+    assert [task.n_users for _, task in _tasks(parts, Branch.KNOWN, Training(snapshot, []))] == [10, 10, 10]
+    monkeypatch.setattr("recommend.choose.ENOUGH", 36)
+    assert [task.n_users for _, task in _tasks(parts, Branch.KNOWN, Training(snapshot, []))] == [12, 12, 12]
