@@ -103,7 +103,10 @@ class Truth:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
-            raise StateError(f"There is no graph in {self.folder} yet.", "Make one with `clew graph ingest --catalogue FILE`.") from None
+            raise StateError(
+                f"There is no graph in {self.folder} yet.",
+                "Make one with `clew graph ingest --catalogue FILE`; one that was interrupted goes on with --resume.",
+            ) from None
         except (json.JSONDecodeError, UnicodeDecodeError):
             raise StateError(f"{path} is damaged: it is no JSON.", RESTORE) from None
         version = found.get("version") if isinstance(found, dict) else None
