@@ -28,9 +28,9 @@ from recommend.views.popular import popularity
 from recommend.views.transitions import in_order
 from recommend.weights import BranchWeights, Weights
 
-PEOPLE = 3000  # people that weights are chosen on, of all slices together …
-ENOUGH = 1000  # … and of a large catalogue, where each costs a score of every product; on Beauty as many choose as well
-_CELLS = 40_000_000  # products × people that they are brought down to
+PEOPLE = 3000  # people of a slice that weights are chosen on …
+ENOUGH = 1000  # … and of all slices of a large catalogue, where each costs a score of every product; on Beauty as many choose as well
+LARGE = 30_000  # products from which on
 FEW = 3  # products that a person is shortened to for the branch `few_events`
 RECENCY_DAYS = (730.0, 365.0, 180.0)
 RECENCY_EVENTS = (40.0, 20.0, 10.0, 5.0)
@@ -86,14 +86,16 @@ def ridge_of(one: Slice, training: Training) -> float:
 
 
 def _tasks(parts: Sequence[Part], branch: Branch, training: Training) -> list[tuple[Part, Task]]:
-    """The people of a branch in all slices, `PEOPLE` at most."""
+    """The people of a branch in all slices."""
     return [(part, task) for part in parts for task in _of_branch(part.slice, branch, training, _most(parts))]
 
 
 def _most(parts: Sequence[Part]) -> int:
     """People of a task at most."""
     sizes = [task.targets.shape[1] for part in parts for task in part.slice.tasks]
-    return min(PEOPLE, max(ENOUGH, _CELLS // max(sizes, default=1))) // max(len(sizes), 1)
+    if max(sizes, default=0) > LARGE:
+        return ENOUGH // len(sizes)
+    return PEOPLE // max((len(part.slice.tasks) for part in parts), default=1)
 
 
 def _of_branch(one: Slice, branch: Branch, training: Training, most: int) -> list[Task]:

@@ -55,20 +55,16 @@ def test_a_shop_of_many_people_is_cut_at_two_times_and_others_at_three(enough, t
     assert [one.snapshot.events.times.max() for one in slices] == sorted({one.snapshot.events.times.max() for one in slices}, reverse=True)
 
 
-def test_slices_share_the_people_that_weights_are_chosen_on(monkeypatch):
-    snapshot = weekly_shop()
-    parts = [Part(one, []) for one in slices_of(snapshot, 0.1, 3, 0, 10_000)]
-    sizes = [task.n_users for _, task in _tasks(parts, Branch.KNOWN, Training(snapshot, []))]
-    assert sizes == [20, 20, 20]
-    monkeypatch.setattr("recommend.choose.PEOPLE", 45)
-    assert [task.n_users for _, task in _tasks(parts, Branch.KNOWN, Training(snapshot, []))] == [15, 15, 15]
-
-
 def test_fewer_people_choose_in_a_large_catalogue(monkeypatch):
     snapshot = weekly_shop()
     parts = [Part(one, []) for one in slices_of(snapshot, 0.1, 3, 0, 10_000)]
-    monkeypatch.setattr("recommend.choose._CELLS", 30 * snapshot.n_items)
-    monkeypatch.setattr("recommend.choose.ENOUGH", 9)
-    assert [task.n_users for _, task in _tasks(parts, Branch.KNOWN, Training(snapshot, []))] == [10, 10, 10]
-    monkeypatch.setattr("recommend.choose.ENOUGH", 36)
-    assert [task.n_users for _, task in _tasks(parts, Branch.KNOWN, Training(snapshot, []))] == [12, 12, 12]
+
+    def sizes():
+        return [task.n_users for _, task in _tasks(parts, Branch.KNOWN, Training(snapshot, []))]
+
+    assert sizes() == [20, 20, 20]
+    monkeypatch.setattr("recommend.choose.PEOPLE", 18)
+    assert sizes() == [18, 18, 18]
+    monkeypatch.setattr("recommend.choose.LARGE", snapshot.n_items - 1)
+    monkeypatch.setattr("recommend.choose.ENOUGH", 30)
+    assert sizes() == [10, 10, 10]
