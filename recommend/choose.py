@@ -95,7 +95,7 @@ def _most(parts: Sequence[Part]) -> int:
     sizes = [task.targets.shape[1] for part in parts for task in part.slice.tasks]
     if max(sizes, default=0) > LARGE:
         return ENOUGH // len(sizes)
-    return PEOPLE // max((len(part.slice.tasks) for part in parts), default=1)
+    return PEOPLE // max([1, *(len(part.slice.tasks) for part in parts)])
 
 
 def _of_branch(one: Slice, branch: Branch, training: Training, most: int) -> list[Task]:
