@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
 import resource
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,14 @@ def save(name: str, result: dict[str, Any]) -> Path:
     path = folder / f"{name}.json"
     path.write_text(json.dumps({"environment": environment(), **result}, indent=1, ensure_ascii=False) + "\n")
     return path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file while the block runs; another benchmark that wants it waits."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def child_cpu_seconds(command: list[str], **options: Any) -> tuple[float, subprocess.CompletedProcess[str]]:

@@ -6,13 +6,13 @@ A model of other sources or data is never used again. `python -m benchmarks.extr
 from __future__ import annotations
 
 import ast
-import fcntl
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
+from benchmarks.common import locked
 from extraction.accurate import tagged, train_accurate
 from extraction.encoder_training import SCHEDULE, train_encoder
 from extraction.evaluate import GoldRow, read_gold
@@ -63,8 +63,7 @@ def kept(shop: str, tier: str, seed: int) -> tuple[Path, Slots]:
     folder = MODELS / name_of(shop, tier, seed)
     beside = folder.with_suffix(".slots.json")
     MODELS.mkdir(parents=True, exist_ok=True)
-    with (MODELS / f".{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be training it
+    with locked(MODELS / f".{folder.name}.lock"):  # another run may be training it
         if not (folder / MANIFEST).is_file():
             model, slots = _trained(shop, tier, seed)
             listed = {a: [[s.row, sorted(s.gold), s.spans] for s in own] for a, own in slots.items()}

@@ -9,7 +9,6 @@ itself: `python -m benchmarks.ranking --protocols beauty-warm --rankers ease,cle
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import statistics
@@ -19,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.common import DATA, HERE, environment, save
+from benchmarks.common import DATA, HERE, environment, locked, save
 
 A, B, C, C_LESS, E = "beauty-item-cold", "beauty-user-cold", "beauty-warm", "beauty-warm-no-links", "amazon-book"
 D = ("ml1m-train", "ml1m-valid")
@@ -122,8 +121,7 @@ def kept() -> dict[tuple[str, str, int], dict[str, Any]]:
 
 
 def _keep(document: dict[str, Any]) -> None:
-    with (HERE / "results" / ".ranking.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another process may keep one too
+    with locked(HERE / "results" / ".ranking.lock"):  # another process may keep one too
         found = {**kept(), _key(document): document}
         save("ranking", {"runs": [found[key] for key in sorted(found)]})
 

@@ -12,12 +12,11 @@ from typing import Any
 
 from benchmarks.common import DATA, HERE, environment, save
 from kg.config import FitSettings, TrainConfig
-from recommend.choose import choose
 from recommend.evaluate import evaluate
-from recommend.fit import parts_of, read_texts
+from recommend.fit import read_texts
 from recommend.protocol import Protocol
 from recommend.tasks import load_benchmark
-from recommend.train import figure_of
+from recommend.train import rehearsal
 from recommend.training import Training
 from recommend.tuning import search
 
@@ -32,14 +31,14 @@ def main(protocol: str, trials: int, minutes: float | None) -> None:
     training = Training(benchmark.snapshot, benchmark.texts, benchmark.valid, config)
     texts = read_texts(training, "gnn" not in config.without)
 
-    def rehearse(settings: FitSettings) -> float:
-        tried = replace(training, config=config.model_copy(update={"settings": settings}))
-        _, report = choose(parts_of(tried, texts), tried.snapshot, tried)
-        figure = figure_of(report)
+    measure = rehearsal(training, texts)
+
+    def told(settings: FitSettings) -> float:
+        figure = measure(settings)
         print(f"  {100 * figure:.2f}  {settings.model_dump(exclude_defaults=True)}", flush=True)
         return figure
 
-    tuned = search(rehearse, config, JOURNALS, benchmark.snapshot.digest, trials, minutes)
+    tuned = search(told, config, JOURNALS, benchmark.snapshot.digest, trials, minutes)
     settings = config.settings.model_copy(update=dict(tuned.settings))
     both = {"default": training, "tuned": replace(training, config=config.model_copy(update={"settings": settings}))}
     documents = {name: evaluate(benchmark, "clew", one) for name, one in both.items()}

@@ -28,9 +28,9 @@ from recommend.views.popular import popularity
 from recommend.views.transitions import in_order
 from recommend.weights import BranchWeights, Weights
 
-PEOPLE = 3000  # people of a slice that weights are chosen on …
-ENOUGH = 1000  # … and of all slices of a large catalogue, where each costs a score of every product; on Beauty as many choose as well
-LARGE = 30_000  # products from which on
+PEOPLE = 3000  # people of a slice that weights are chosen on
+LARGE = 30_000  # products beyond which fewer people choose, since each costs a score of every product
+ENOUGH = 1000  # people of all slices together there; on Beauty as many choose as well as three thousand
 FEW = 3  # products that a person is shortened to for the branch `few_events`
 RECENCY_DAYS = (730.0, 365.0, 180.0)
 RECENCY_EVENTS = (40.0, 20.0, 10.0, 5.0)

@@ -55,10 +55,12 @@ def slices_of(snapshot: GraphSnapshot, fraction: float, n_slices: int, seed: int
     if snapshot.events.timed and (snapshot.events.times != NO_TIME).all():
         kept: list[Slice] = []
         for place in range(n_slices):
-            if len(kept) >= TIMES and sum(task.n_users for one in kept for task in one.tasks) >= enough and _news(kept):
+            people = sum(task.n_users for one in kept for task in one.tasks)
+            if len(kept) >= TIMES and people >= enough and _news(kept):
                 break
             found = _time_slice(snapshot, fraction, place)
-            kept += [] if found is None else [found]
+            if found is not None:
+                kept.append(found)
         if _news(kept):
             return kept
     return [_lot_slice(snapshot, fraction, seed)]

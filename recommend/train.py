@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from recommend.views.similar import ALL_PAIRS
 
 if TYPE_CHECKING:
     from kg.workspace import Workspace
+    from recommend.fit import Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,24 +114,39 @@ def tune(workspace: Workspace, config: TrainConfig, trials: int, minutes: float 
     Raises:
         StateError: no product in the graph, too few events to choose on, or another process is writing.
     """
-    from recommend.choose import choose
-    from recommend.fit import parts_of, read_texts
+    from recommend.fit import read_texts
 
     with workspace.lock():
         training = _training(workspace, config, progress)
         with enough_memory(training.snapshot, config):
             texts = read_texts(training, "gnn" not in config.without)
 
-        def rehearse(settings: FitSettings) -> float:
-            tried = replace(training, config=config.model_copy(update={"settings": settings}), cache=None, progress=SILENT)
-            with enough_memory(tried.snapshot, tried.config):
-                _, report = choose(parts_of(tried, texts), tried.snapshot, tried)
-            return figure_of(report)
-
         start = tuned_settings(workspace, config)
-        found = search(rehearse, config, workspace.cache / "tuning", training.snapshot.digest, trials, minutes, progress, start)
+        found = search(
+            rehearsal(training, texts), config, workspace.cache / "tuning", training.snapshot.digest, trials, minutes, progress, start
+        )
         keep(workspace, found)
         return found
+
+
+def rehearsal(training: Training, texts: Texts) -> Callable[[FitSettings], float]:
+    """What `tuning.search` asks: the figure of some settings on validation, with everything else as in a training.
+
+    Args:
+        training: what may be learnt from.
+        texts: of its catalogue, read once for all settings.
+    """
+    from recommend.choose import choose
+    from recommend.fit import parts_of
+
+    def rehearse(settings: FitSettings) -> float:
+        changed = training.config.model_copy(update={"settings": settings})
+        tried = replace(training, config=changed, cache=None, progress=SILENT)
+        with enough_memory(tried.snapshot, tried.config):
+            _, report = choose(parts_of(tried, texts), tried.snapshot, tried)
+        return figure_of(report)
+
+    return rehearse
 
 
 @contextmanager

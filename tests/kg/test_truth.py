@@ -107,7 +107,8 @@ def part(graph: Path, table: str) -> Path:
 
 
 def test_no_graph_is_told(tmp_path: Path) -> None:
-    refused(tmp_path, "There is no graph in")
+    told = refused(tmp_path, "There is no graph in")
+    assert told.hint == "Make one with `clew graph ingest --catalogue FILE`; one that was interrupted goes on with --resume."
     assert not Truth(tmp_path).exists
 
 

@@ -65,6 +65,12 @@ def test_near_vectors_state_their_recall(catalogue):
     assert again.search(unit[:50], 20)[0].tobytes() == rows.tobytes()
 
 
+def test_of_texts_that_read_the_same_any_will_do_for_the_recall():
+    """500 vectors ten times each: which five of the ten equals come is chance, and all of them are found."""
+    unit = unit_rows(np.random.default_rng(0).normal(size=(500, 16)).astype(np.float32)).repeat(10, axis=0)
+    assert NearVectors.fit(unit, 5).recall == 1.0
+
+
 def test_a_shop_too_large_to_look_at_every_product_says_so_and_finds_nearly_the_same(monkeypatch):
     """The limit lowered: nearly the same lists, scores exact for what is listed, the answer says it, a bundle keeps the index."""
     random = np.random.default_rng(0)
