@@ -65,7 +65,8 @@ def question(request: Request, scorer: Scorer) -> Question:
         row = graph.items.row(request.item_key)
         profile = scorer.similar(row)
         asker = Asker("item", None, asked_row=row)
-        return Question(Branch.SIMILAR, _scored(scorer, profile), asker, np.array([row], np.int32), history=History(profile))
+        owned = np.array([row], np.int32)
+        return Question(Branch.SIMILAR, _scored(scorer, profile), asker, owned, only_matches=True, history=History(profile))
     return _text(scorer, request.text or "")
 
 

@@ -142,6 +142,8 @@ class Recommender:
             for rank, (row, why) in enumerate(zip(rows, self._why(rows, asked, request), strict=True), 1)
         )
         notes = (*notes, *self.scorer.notes)
+        if request.item_key is not None and not items:
+            notes += (f"Nothing that may be recommended is like {request.item_key}, as far as this model can tell.",)
         return Answer(request, asked.branch, asked.fallback, self.scorer.digest, self.snapshot.digest, items, notes)
 
     def _answer_new(self, product: Product, request: Request) -> NewProductAnswer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -52,6 +52,10 @@ class BranchWeights:
         """Weight of a view for known or new candidates; 0 for a view that none was chosen for."""
         return (self.seen if seen else self.unseen).get(view, 0.0)
 
+    def of_evidence(self) -> BranchWeights:
+        """The same without what a product gets whoever asks: being new or popular makes nothing like another product."""
+        return replace(self, newness=0.0, popularity=0.0)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return {"seen": dict(self.seen), "unseen": dict(self.unseen), "newness": self.newness, "popularity": self.popularity}
@@ -85,16 +89,24 @@ class Weights:
     branches: Mapping[Branch, BranchWeights]
     query: QueryWeights = field(default_factory=QueryWeights)
     recency: Recency = field(default_factory=Recency)
+    _all: Mapping[Branch, BranchWeights] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        found = {}
+        for branch in Branch:
+            name = next((name for name in (branch, *STAND_INS.get(branch, ())) if name in self.branches), None)
+            if name is not None:
+                found[branch] = self.branches[name].of_evidence() if branch is Branch.SIMILAR else self.branches[name]
+        object.__setattr__(self, "_all", MappingProxyType(found))
 
     def branch(self, branch: Branch) -> BranchWeights:
-        """The weights of a branch or of its stand-in.
+        """The weights of a branch or of its stand-in, the same object each time.
 
         Raises:
             StateError: the model has none that fit.
         """
-        for name in (branch, *STAND_INS.get(branch, ())):
-            if name in self.branches:
-                return self.branches[name]
+        if branch in self._all:
+            return self._all[branch]
         raise StateError(f"The model has no weights for the branch {branch}.", "Train again: clew train.")
 
     def to_dict(self) -> dict[str, Any]:

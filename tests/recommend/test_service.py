@@ -93,6 +93,16 @@ def test_a_path_starts_where_the_question_does(toy) -> None:
     assert similar[0].paths[0].nodes[0].key == "p01"
 
 
+def test_being_new_or_popular_makes_nothing_like_a_product(toy) -> None:
+    whole = toy.recommender()
+    for product in whole.snapshot.items:
+        answer = whole.recommend(item=product, k=10)
+        assert all(item.score > 0 and item.explanation.rest.popularity == 0 and item.paths for item in answer.items)
+    assert keys(whole.recommend(item="p06"))[0] == "p07"
+    alone = whole.recommend(item="p03", where="price < 10")  # cheap socks, which nothing joins to a LEGO set
+    assert (alone.items, alone.notes) == ((), ("Nothing that may be recommended is like p03, as far as this model can tell.",))
+
+
 @pytest.mark.parametrize(
     ("question", "says"),
     [
