@@ -13,16 +13,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from recommend.pools import GAIN, POPULARITY, Group, K, better, ndcg_of, per_person
-from recommend.usual import likeliest, spread_of, usual_weights
+from recommend.pools import POPULARITY, Group, K, ndcg_of, per_person
+from recommend.smooth import ascend
+from recommend.usual import likeliest, usual_weights
 from recommend.weights import BranchWeights
 
-STEPS = (0.0, 0.25, 0.5, 0.75, 1.5, 2.0, 4.0)
-ROUNDS = 3
 FACTORS = (0.125, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 8.0)  # how loud new products are
 DELTAS = (-2.0, -1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 2.0)  # what they get beside, in mean scores of known products
 _FAR = 0.1  # share of new products in the lists that a factor of 2, or a δ of 1, is worth
-_FIRST_STEP = 0.1  # share of the spread of scores that a view which has none first tries
 
 # What holds where nothing can be chosen (the study on Beauty).
 START_SEEN = {"gnn": 10.0, "ease": 60.0, "next_bought": 60.0, "co_bought": 30.0, "co_bought_similar": 28.0, "similar": 4.2}
@@ -32,8 +30,7 @@ START_UNSEEN = {"gnn": 10.0, "co_bought_similar": 160.0, "similar": 12.0, "simil
 def search(groups: Sequence[Group], shares: Mapping[str, float]) -> tuple[dict[str, float], float]:
     """Weights of one kind of candidates, chosen over several slices at once.
 
-    The likeliest weights under a prior around the usual ones, then a coordinate search on NDCG from there; its end is taken only if
-    the same on each half of the people was better on the other half by more than chance.
+    The likeliest weights under a prior around the usual ones, and from there up the slope of a smooth NDCG (`smooth.ascend`).
 
     Args:
         groups: one for each slice, views in the same order.
@@ -49,60 +46,8 @@ def search(groups: Sequence[Group], shares: Mapping[str, float]) -> tuple[dict[s
     chosen = likeliest(useful, usual)
     if not chosen.any():
         return _named(names, usual), 0.0
-    if _search_holds(useful, usual):
-        chosen = _climb(useful, chosen)
+    chosen = ascend(useful, chosen)
     return _named(names, chosen), float(per_person(useful, chosen).mean())
-
-
-def _search_holds(groups: Sequence[Group], usual: NDArray[np.float64]) -> bool:
-    """Whether a search on NDCG gains by more than chance where it did not choose: on each half of the people from the other's."""
-    halves = [[group.some(np.arange(first, len(group.n_targets), 2)) for group in groups] for first in (0, 1)]
-    before, after = [], []
-    for ours, others in (halves, halves[::-1]):
-        if not sum(len(group.n_targets) for group in ours) or not sum(len(group.n_targets) for group in others):
-            return False
-        start = likeliest(ours, usual)
-        before.append(per_person(others, start))
-        after.append(per_person(others, _climb(ours, start)))
-    return better(np.concatenate(after), np.concatenate(before), sure=1.0)
-
-
-def _climb(groups: Sequence[Group], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Coordinate search from one start."""
-    spread = spread_of(groups)
-    units = _FIRST_STEP * float(weights @ spread) / np.where(spread > 0, spread, 1.0)
-    figures = per_person(groups, weights)
-    for _ in range(ROUNDS):
-        before = figures.mean()
-        for place in range(len(weights)):
-            weights, figures = _turn(groups, weights, figures, place, units[place])
-        if figures.mean() <= before + GAIN:
-            break
-    return weights
-
-
-def _turn(
-    groups: Sequence[Group], weights: NDArray[np.float64], figures: NDArray[np.float64], place: int, unit: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The best value of one weight, if it is better by more than chance; 0 where the view gives nothing."""
-    base = float(weights[place]) or unit
-    values = [base * step for step in STEPS] if any(group.features[place].any() for group in groups) else [0.0]
-    rest = weights.copy()
-    rest[place] = 0.0
-    others = [group.scores(rest) for group in groups]
-    best, best_figures = weights, figures
-    for value in (*values, base):
-        tried = rest.copy()
-        tried[place] = value
-        if value == weights[place] or not tried.any():
-            continue
-        totals = [total + np.float32(value) * group.features[place] for total, group in zip(others, groups, strict=True)]
-        found = np.concatenate([ndcg_of(total, group.targets, group.n_targets) for total, group in zip(totals, groups, strict=True)])
-        # A view that may go without loss goes: fewer views, fewer surprises.
-        free = value == 0.0 and found.mean() >= figures.mean() and best is weights
-        if free or (found.mean() > best_figures.mean() and better(found, figures)):
-            best, best_figures = tried, found
-    return best, best_figures
 
 
 def _named(names: Sequence[str], weights: NDArray[np.float64]) -> dict[str, float]:
