@@ -162,9 +162,8 @@ def tell(size: float, found: dict[str, Any]) -> None:
     print(f"  open    {ask['open_ms']:8.0f} ms     {ask['mb']:6.0f} MB")
     print(f"  one recommendation of ten with paths: p50 {ask['with_paths'][0]:.1f} CPU-ms, p95 {ask['with_paths'][1]:.1f}", end="")
     print(f" (scores alone {ask['scores'][0]:.1f} / {ask['scores'][1]:.1f}; goal at size 1: {GOAL[0]:g} / {GOAL[1]:g}),")
-    print(
-        f"  of which {ask['share_with_paths']:.0%} have a path; the best one alone {ask['best_with_paths'][0]:.1f} / {ask['best_with_paths'][1]:.1f}"
-    )
+    best = ask["best_with_paths"]
+    print(f"  of which {ask['share_with_paths']:.0%} have a path; the best one alone {best[0]:.1f} / {best[1]:.1f}")
     once = ask["at_once"]
     print(f"  {once['people']:,} people at once: {once['cpu_seconds']:.1f} CPU-s")
 
