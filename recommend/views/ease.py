@@ -24,23 +24,18 @@ RIDGE = 20.0  # λ in units of the mean diagonal of XᵀX: a shop of few and one
 USER_POWER = 0.25
 CAP = 256  # weights kept a row: on Beauty 200 rank like all
 MOST = 10_000  # products in the dense matrix at most, those that most people had: of 24,915 books these rank best, at a tenth of the cost
-LEAST = 6  # people a product needs, where products have twice as many in the mean: what fewer did says more of chance than of the product
 BLOCK = 1024
 
 
 def ease(interactions: sp.csr_array, ridge: float = RIDGE, cap: int = CAP, most: int = MOST) -> sp.csr_array:
-    """B of users × products (CSR of ones) as CSR float32 [n_items, n_items]; rows and columns of products that it leaves out are empty.
-
-    Left out are products that fewer than `LEAST` people had and fewer than half as many as is usual, and all beyond the `most` that most
-    people had.
+    """B of users × products (CSR of ones) as CSR float32 [n_items, n_items]; rows and columns of other products are empty.
 
     Raises:
         EngineError: there is not enough memory for the dense matrix.
     """
     n_items = interactions.shape[1]
     people = np.bincount(interactions.indices, minlength=n_items)
-    least = min(LEAST, people.sum() / max(int((people > 0).sum()), 1) / 2)
-    rows = np.sort(np.argsort(-people, kind="stable")[: min(most, int((people >= max(least, 1)).sum()))])
+    rows = np.sort(np.argsort(-people, kind="stable")[: min(most, int((people > 0).sum()))])
     if len(rows) < 2:
         nothing: sp.csr_array = sp.csr_array((n_items, n_items), dtype=np.float32)  # type: ignore[assignment]
         return nothing
