@@ -24,7 +24,7 @@ settings.load_profile("clew")
 
 def run_clew(*args: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
     """Run the installed command as a person would; with `check`, a failure shows what it said."""
-    done = subprocess.run([CLEW, *args], capture_output=True, text=True, timeout=550, **options)  # type: ignore[call-overload]
+    done = subprocess.run([CLEW, *args], capture_output=True, text=True, timeout=1400, **options)  # type: ignore[call-overload]
     if check and done.returncode:
         raise AssertionError(f"clew {' '.join(args)} exited {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
     return done
