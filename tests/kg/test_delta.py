@@ -89,7 +89,7 @@ def test_small_ingests_end_where_whole_ones_end() -> None:
 
     with patch("kg.ingest.delta", noted):
         _small_ingests_end_where_whole_ones_end()
-    assert sum(taken) > len(taken) / 5  # about a third; the rest are the first of each graph, those that prune, and those that reach further
+    assert sum(taken) > len(taken) / 5  # the rest: the first of each graph, those that prune, those that reach further
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
