@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.common import DATA, HERE, environment, save
 from kg.config import FitSettings, TrainConfig
 from recommend.evaluate import evaluate
-from recommend.fit import read_texts
+from recommend.fit import read_texts, settled
 from recommend.protocol import Protocol
 from recommend.tasks import load_benchmark
 from recommend.train import rehearsal
@@ -38,7 +38,8 @@ def main(protocol: str, trials: int, minutes: float | None) -> None:
         print(f"  {100 * figure:.2f}  {settings.model_dump(exclude_defaults=True)}", flush=True)
         return figure
 
-    tuned = search(told, config, JOURNALS, benchmark.snapshot.digest, trials, minutes)
+    start = settled(training).config.settings
+    tuned = search(told, config, JOURNALS, benchmark.snapshot.digest, trials, minutes, start=start)
     settings = config.settings.model_copy(update=dict(tuned.settings))
     both = {"default": training, "tuned": replace(training, config=config.model_copy(update={"settings": settings}))}
     documents = {name: evaluate(benchmark, "clew", one) for name, one in both.items()}

@@ -52,7 +52,7 @@ def fit(training: Training) -> Fitted:
     """Fit everything; weights are chosen on `training.valid`, or on slices cut from train when there is none."""
     snapshot = training.snapshot
     texts = read_texts(training, "gnn" not in training.config.without)
-    training = _settled(training)
+    training = settled(training)
     parts = parts_of(training, texts)
     with training.progress.stage("choosing weights"):
         weights, report = choose(parts, snapshot, training)
@@ -71,8 +71,8 @@ def fit(training: Training) -> Fitted:
     return Fitted(scorer, texts.encoder, table, report)
 
 
-def _settled(training: Training) -> Training:
-    """The training with its ridge chosen, where nobody gave one."""
+def settled(training: Training) -> Training:
+    """The training with its ridge of EASE chosen on validation, where nobody gave one and there is anything to choose it on."""
     settings, slices = training.config.settings, _slices(training)
     if settings.ridge is not None or "ease" in training.config.without or not slices:
         return training

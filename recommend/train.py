@@ -114,14 +114,14 @@ def tune(workspace: Workspace, config: TrainConfig, trials: int, minutes: float 
     Raises:
         StateError: no product in the graph, too few events to choose on, or another process is writing.
     """
-    from recommend.fit import read_texts
+    from recommend.fit import read_texts, settled
 
     with workspace.lock():
         training = _training(workspace, config, progress)
         with enough_memory(training.snapshot, config):
             texts = read_texts(training, "gnn" not in config.without)
-
-        start = tuned_settings(workspace, config)
+            now = config.model_copy(update={"settings": tuned_settings(workspace, config)})
+            start = settled(replace(training, config=now)).config.settings
         found = search(
             rehearsal(training, texts), config, workspace.cache / "tuning", training.snapshot.digest, trials, minutes, progress, start
         )

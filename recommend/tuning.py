@@ -126,7 +126,8 @@ def search(
         trials: how many are wanted, those of earlier runs among them.
         minutes: no trial begins that would, as long as the longest so far, end later; None: no limit.
         progress: hears the stage "tuning" in trials.
-        start: what a new search tries first: the settings that hold now; the config's own when None.
+        start: what a new search tries first: the settings that hold now, the ridge that a training would choose among them; the
+            config's own when None.
         clock: seconds.
 
     Raises:
@@ -135,7 +136,7 @@ def search(
     names = names_of(config)
     if not names:
         raise StateError("Every setting is given in clew.toml, so there is nothing to tune.", "Take some out of [train.settings].")
-    # A ridge that nobody gave begins at the usual one.
+    # A ridge that nobody gave, and that there was nothing to choose on, begins at the usual one.
     now = {name: float(getattr(start or config.settings, name) or RIDGE) for name in names}
     study = _study(folder, digest_json([about, config.model_dump(mode="json"), SPACE]).removeprefix("sha256:")[:16])
     if not study.trials:

@@ -148,6 +148,15 @@ def test_tune_train_and_show(own_shop):
     assert "model" in clew("models", "show", "zzz", "-w", str(own_shop), code=1).output
 
 
+def test_a_search_begins_with_the_ridge_that_a_training_would_choose(own_shop, monkeypatch):
+    """The small shop's training chooses the usual one; where another is chosen, the search must not begin behind it."""
+    monkeypatch.setattr("recommend.fit.ridge_of", lambda one, training: 7.0)
+    words = ("--without", "gnn", "--text-encoder", "words", "-w", str(own_shop), "-q", "--json")
+    first = json.loads(clew("train", "--tune", "1", *words).stdout)
+    assert first["tuned"]["settings"]["ridge"] == 7.0
+    assert first["tuned"]["ndcg@20"] == first["tuned"]["ndcg@20_before"]
+
+
 def test_what_holds_without_a_search_is_what_the_views_say():
     """Defaults stand in `kg`, below the views that they belong to; both say the same."""
     from gnn.config import GnnConfig
