@@ -102,12 +102,15 @@ class Search:
         self._in_vain = 0 if few else self._in_vain + 1
         return few
 
-    def best_first(self, history: History, allowed: NDArray[np.bool_], k: int) -> Iterator[int]:
-        """Item rows of all products that are allowed, best first; searches for as many as are asked for."""
+    def best_first(self, history: History, allowed: NDArray[np.bool_], k: int, above: float = -np.inf) -> Iterator[int]:
+        """Item rows of all products that are allowed and score more than `above`, best first; searches for as many as are asked for."""
         size, done, there = max(4 * k, 64), 0, int(allowed.sum())
         while done < there:
-            rows = self.best(history, allowed, size)[0]
-            yield from rows[done:].tolist()
+            rows, scores = self.best(history, allowed, size)
+            found = rows[scores > above]
+            yield from found[done:].tolist()
+            if len(found) < len(rows):
+                return
             done, size = max(done, len(rows)), size * 8
 
     def facts(self, weights: BranchWeights) -> sp.csr_array:

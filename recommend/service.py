@@ -174,10 +174,11 @@ class Recommender:
         history: History | None = None,
     ) -> list[int]:
         """Item rows of the k best that a request lets through; with a history they are searched for, else taken from all scores."""
-        mask = self._without(allowed, owned)
-        if only_matches:
-            mask &= scored.scores > 0
-        rows = best_first(scored.scores, mask, request.k) if history is None else self._search.best_first(history, mask, request.k)
+        mask, above = self._without(allowed, owned), 0.0 if only_matches else -np.inf
+        if history is None:
+            rows = best_first(scored.scores, mask & (scored.scores > above), request.k)
+        else:
+            rows = self._search.best_first(history, mask, request.k, above)
         return self._filter.take(rows, request.k, request.max_per_brand)
 
     def _without(self, allowed: Mask, owned: NDArray[np.int32]) -> Mask:
