@@ -89,10 +89,11 @@ def test_small_ingests_end_where_whole_ones_end() -> None:
 
     with patch("kg.ingest.delta", noted):
         _small_ingests_end_where_whole_ones_end()
-    assert sum(taken) > len(taken) / 5  # the rest: the first of each graph, those that prune, those that reach further
+    assert sum(taken) > len(taken) / 3  # the rest are the first of each graph, those that prune, and those that reach further
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples every time: how many of them take the small path is counted.
+@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(steps())
 def _small_ingests_end_where_whole_ones_end(asked: list[dict[str, object]]) -> None:
     with TemporaryDirectory() as temporary:
