@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from recommend.pools import Group, K
 from recommend.usual import spread_of
@@ -58,9 +59,11 @@ class _Prepared:
         return cls(features.astype(np.float32), np.take_along_axis(group.valid, best, 1), rows, columns, 1 / ideal[rows])
 
     def gain(self, values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Sum of the people's smooth NDCG, and its slope by weight."""
-        from scipy.special import expit
+        """Sum of the people's smooth NDCG, and its slope by weight (float64 [views]).
 
+        Args:
+            values: float64 [views], weights in units of the views' spread.
+        """
         scores = np.where(self.valid, np.tensordot(values.astype(np.float32), self.features, 1), np.float32(-1e9))
         pull = np.zeros_like(scores)
         total = 0.0
@@ -86,6 +89,9 @@ def ascend(groups: Sequence[Group], start: NDArray[np.float64]) -> NDArray[np.fl
     Args:
         groups: people who all have a target.
         start: float64 [views], not all 0; the likeliest weights.
+
+    Returns:
+        float64 [views].
     """
     from scipy.optimize import minimize
 

@@ -89,7 +89,7 @@ class Weights:
     branches: Mapping[Branch, BranchWeights]
     query: QueryWeights = field(default_factory=QueryWeights)
     recency: Recency = field(default_factory=Recency)
-    _all: Mapping[Branch, BranchWeights] = field(init=False, repr=False, compare=False)
+    _found: Mapping[Branch, BranchWeights] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         found = {}
@@ -97,7 +97,7 @@ class Weights:
             name = next((name for name in (branch, *STAND_INS.get(branch, ())) if name in self.branches), None)
             if name is not None:
                 found[branch] = self.branches[name].of_evidence() if branch is Branch.SIMILAR else self.branches[name]
-        object.__setattr__(self, "_all", MappingProxyType(found))
+        object.__setattr__(self, "_found", MappingProxyType(found))
 
     def branch(self, branch: Branch) -> BranchWeights:
         """The weights of a branch or of its stand-in, the same object each time.
@@ -105,8 +105,8 @@ class Weights:
         Raises:
             StateError: the model has none that fit.
         """
-        if branch in self._all:
-            return self._all[branch]
+        if branch in self._found:
+            return self._found[branch]
         raise StateError(f"The model has no weights for the branch {branch}.", "Train again: clew train.")
 
     def to_dict(self) -> dict[str, Any]:

@@ -104,6 +104,15 @@ def test_the_slope_is_that_of_the_gain(seed, views, pool):
         assert slope[view] == pytest.approx(by_hand, rel=0.05, abs=0.05)
 
 
+def test_no_target_is_cut_off_however_low_it_stands():
+    random = np.random.default_rng(8)
+    one = group(random, 0, people=20, pool=smooth._DEPTH + 300)
+    one.features[0] -= 5 * one.targets  # last of all
+    prepared = smooth._Prepared.of(one, np.ones(3), np.arange(3), np.ones(3))
+    assert prepared.features.shape[2] == smooth._DEPTH + 1 and len(prepared.rows) == 20
+    assert (prepared.features[0, prepared.rows, prepared.columns] < 0).all()
+
+
 def test_smooth_ndcg_is_near_the_true_one_where_scores_lie_apart():
     random = np.random.default_rng(3)
     scores = random.permuted(np.tile(np.arange(60, dtype=np.float32), (40, 1)), axis=1)[None]
