@@ -18,6 +18,7 @@ from recommend.arrays import entries, strongest_per_row
 from recommend.topk import NearVectors
 from recommend.words import CatalogueWords
 
+FAINT = 1e-3  # likeness below which two texts have nothing in common: a cosine of .42 between their vectors
 COMMON = 1000  # products that share a word from which on it finds no candidates; it still counts in K
 _BLOCK = 256
 _SAMPLE = 200
@@ -74,8 +75,8 @@ def _exact(
     values = np.float32(0.5) * np.asarray(matrix[rows[places]].multiply(matrix[others]).sum(axis=1), np.float32).ravel()
     if unit is not None:
         values = values + np.maximum(np.einsum("pd,pd->p", unit[rows[places]], unit[others]), 0) ** 8
-    block = sp.csr_array((values, (places, others)), shape=(len(rows), n_items))
-    block.eliminate_zeros()
+    alike = values >= FAINT
+    block = sp.csr_array((values[alike], (places[alike], others[alike])), shape=(len(rows), n_items))
     return strongest_per_row(block, cap)
 
 
@@ -90,7 +91,7 @@ def recall_of(wide: sp.csr_array, words: CatalogueWords, unit: NDArray[np.float3
     kept = []
     for row, values in zip(asked.tolist(), true, strict=True):
         best = np.argpartition(-values, min(near, n_items) - 1)[:near]
-        best = best[values[best] > 0]
+        best = best[values[best] >= FAINT]
         if len(best):
             # By value: of equals at the edge any will do.
             held = int((entries(wide, row)[1] >= values[best].min() * (1 - 1e-5)).sum())

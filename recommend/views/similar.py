@@ -1,6 +1,6 @@
 """Likeness of texts: near (S) and wide (K).
 
-K = relu(cos text)^8 + ½ cos TF-IDF, zero diagonal, the strongest `WIDE_CAP` of each product in both directions.
+K = relu(cos text)^8 + ½ cos TF-IDF, zero diagonal, nothing below `FAINT`, the strongest `WIDE_CAP` of each product in both directions.
 S = N: for each candidate the `NEAR` products most like it, weights K², scaled to sum 1.
 """
 
@@ -17,7 +17,7 @@ from kg.progress import SILENT, Progress
 from recommend.arrays import Arrays, entries, pack, stack
 from recommend.parts import Hop
 from recommend.views.base import NEW_ROW, Candidate, SparseVector, SparseView, Values
-from recommend.views.large import large_likeness
+from recommend.views.large import FAINT, large_likeness
 from recommend.words import CatalogueWords
 
 NEAR = 30
@@ -62,7 +62,7 @@ def _all_pairs(words: CatalogueWords, unit: NDArray[np.float32] | None, cap: int
             best = np.argpartition(-block, keep - 1, axis=1)[:, :keep]
             best.sort(axis=1)
             found = np.take_along_axis(block, best, axis=1)
-            mask = found > 0
+            mask = found >= FAINT
             starts = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
             yield sp.csr_array((found[mask].astype(np.float32), best[mask].astype(np.int32), starts), shape=(size, n_items))
             advance(size)
@@ -102,7 +102,7 @@ def wide_of(tfidf: Values, cosine: Values | None, cap: int = WIDE_CAP) -> Sparse
     if cosine is not None:
         values = values + np.maximum(cosine, 0) ** 8
     best = np.sort(np.argsort(-values, kind="stable")[:cap]).astype(np.int32)
-    best = best[values[best] > 0]
+    best = best[values[best] >= FAINT]
     return SparseVector(best, values[best])
 
 

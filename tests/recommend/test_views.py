@@ -13,8 +13,9 @@ from recommend.views.base import NEW_ROW, Candidate, LatentView
 from recommend.views.build import Likeness, build_views, kind_of, views_of_arrays, views_to_arrays
 from recommend.views.co_bought import CoBoughtView, co_bought
 from recommend.views.facts import FactView, entity_idf, view_name, weighted_facts
+from recommend.views.large import FAINT
 from recommend.views.links import link_matrix
-from recommend.views.similar import likeness, near_of, nearest
+from recommend.views.similar import likeness, near_of, nearest, wide_of
 from recommend.views.transitions import DECAY, WINDOW, in_order, transitions
 from recommend.words import CatalogueWords
 
@@ -116,6 +117,19 @@ def test_links_are_walked_both_ways():
     snapshot = shop([(0, 0, 0)])
     forward = link_matrix(snapshot.edges["ALSO_BOUGHT"].matrix((5, 5))).toarray()
     assert forward[0, 1] == pytest.approx(1 / np.sqrt(2 * 2)) and forward[2, 0] == pytest.approx(1 / np.sqrt(2 * 3)) and forward[0, 2] == 0
+
+
+def test_traces_of_likeness_are_not_made_loud():
+    """A Chinese title among English ones: N would scale the strongest of its traces to 1."""
+    words = CatalogueWords.fit(["steel bottle", "steel flask", "小米 不锈钢保温杯"])
+    trace, alike = 0.3, 0.9
+    vectors = np.array([[1, 0, 0], [alike, (1 - alike**2) ** 0.5, 0], [trace, 0, (1 - trace**2) ** 0.5]], np.float32)
+    assert 0 < trace**8 < FAINT
+    wide = likeness(words, vectors)
+    assert wide[0, 1] > 0.4 and wide[[2]].nnz == 0
+    assert np.diff(nearest(wide).indptr).tolist() == [1, 1, 0]
+    new = wide_of(np.zeros(3), np.array([alike, 0.5, trace]))
+    assert new.rows.tolist() == [0, 1]
 
 
 def test_likeness_is_symmetric_without_itself():
