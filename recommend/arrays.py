@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
+
+_FEW_ROWS = 500  # up to which rows are copied one by one
 
 
 def pack(name: str, matrix: sp.csr_array) -> Arrays:
@@ -48,11 +51,52 @@ def places(indptr: NDArray[np.integer], rows: NDArray[np.integer]) -> tuple[NDAr
     return np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - lengths), lengths), lengths
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PickedRows:
+    """Some rows of a CSR matrix, one after the other; scipy's own way checks more than it picks where rows are few.
+
+    Args:
+        lengths: int64, entries of each row.
+        columns: int32, of all entries.
+        values: float32, of all entries.
+        width: columns of the matrix.
+    """
+
+    lengths: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    values: NDArray[np.float32]
+    width: int
+
+    @classmethod
+    def of(cls, matrix: sp.csr_array, rows: NDArray[np.integer]) -> PickedRows:
+        """Pick rows (any integers, as often as they are named)."""
+        if len(rows) > _FEW_ROWS:
+            part = matrix[rows]
+            return cls(np.diff(part.indptr).astype(np.int64), part.indices, part.data, matrix.shape[1])
+        low, high = matrix.indptr[rows], matrix.indptr[np.asarray(rows) + 1]
+        ends = list(zip(low.tolist(), high.tolist(), strict=True))
+        parts = [[array[start:end] for start, end in ends] or [array[:0]] for array in (matrix.indices, matrix.data)]
+        return cls((high - low).astype(np.int64), np.concatenate(parts[0]), np.concatenate(parts[1]), matrix.shape[1])
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Place of the row of each entry (int64)."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+    def summed(self, weights: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Σ_k weights[k] · row k (float64 [width])."""
+        values = self.values * np.repeat(np.asarray(weights, np.float64), self.lengths)
+        return np.asarray(np.bincount(self.columns, values, minlength=self.width), np.float64)
+
+    def times(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """⟨row k, vector⟩ of each row (float64 [width] → float64 [rows])."""
+        values = self.values * vector[self.columns]
+        return np.asarray(np.bincount(self.starts, values, minlength=len(self.lengths)), np.float64)
+
+
 def weighted_rows(matrix: sp.csr_array, rows: NDArray[np.integer], weights: NDArray[np.floating]) -> NDArray[np.float64]:
     """Σ_k weights[k] · matrix[rows[k], :] as a dense float64 vector, touching only the entries of those rows."""
-    where, lengths = places(matrix.indptr, rows)
-    values = matrix.data[where].astype(np.float64) * np.repeat(np.asarray(weights, np.float64), lengths)
-    return np.asarray(np.bincount(matrix.indices[where], values, minlength=matrix.shape[1]), np.float64)
+    return PickedRows.of(matrix, rows).summed(weights)
 
 
 def mostly(matrix: sp.csr_array, rows: NDArray[np.integer]) -> bool:

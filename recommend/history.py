@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from recommend.arrays import PickedRows
 from recommend.profile import Profile
 from recommend.views.base import Rows, Values
 
@@ -23,20 +24,20 @@ class History:
         self.profile = profile
         self.rows: Rows = profile.item_rows
         self.amounts: Values = profile.weights.astype(np.float64)
-        self._found: dict[int, tuple[sp.csr_array, sp.csr_array]] = {}
+        self._found: dict[int, tuple[sp.csr_array, PickedRows]] = {}
         self._sums: dict[int, Values] = {}
 
-    def of(self, matrix: sp.csr_array) -> sp.csr_array:
-        """matrix[rows] (CSR [h, columns])."""
+    def of(self, matrix: sp.csr_array) -> PickedRows:
+        """matrix[rows]."""
         known = self._found.get(id(matrix))
         if known is None:  # with the matrix, so that its id stays its own
-            known = self._found[id(matrix)] = matrix, matrix[self.rows]
+            known = self._found[id(matrix)] = matrix, PickedRows.of(matrix, self.rows)
         return known[1]
 
     def sums(self, matrix: sp.csr_array) -> Values:
         """Σ_k amounts[k] · matrix[rows[k], ·] (float64 [columns]); not to be written to."""
         if id(matrix) not in self._sums:
-            self._sums[id(matrix)] = np.asarray(self.of(matrix).T @ self.amounts, np.float64)
+            self._sums[id(matrix)] = self.of(matrix).summed(self.amounts)
         return self._sums[id(matrix)]
 
     def among(self, matrix: sp.csr_array, columns: NDArray[np.integer]) -> tuple[Ints, Ints, Values]:
@@ -44,9 +45,9 @@ class History:
         part = self.of(matrix)
         wanted = np.zeros(matrix.shape[1], bool)
         wanted[columns] = True
-        kept = np.flatnonzero(wanted[part.indices])
-        start = np.searchsorted(part.indptr, kept, side="right") - 1
-        return start.astype(np.int64), part.indices[kept].astype(np.int64), part.data[kept].astype(np.float64)
+        kept = np.flatnonzero(wanted[part.columns])
+        start = np.searchsorted(np.cumsum(part.lengths), kept, side="right")
+        return start.astype(np.int64), part.columns[kept].astype(np.int64), part.values[kept].astype(np.float64)
 
     def table(self, matrix: sp.csr_array, columns: NDArray[np.integer]) -> Values:
         """matrix[rows, columns] (float64 [h, columns])."""

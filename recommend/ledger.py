@@ -83,7 +83,7 @@ class Ledger:
             self.own = scorer.popularity[self.item_rows]
             return
         weights = scorer.weights.branch(profile.branch)
-        self.own = scorer.item_terms(weights)[self.item_rows]
+        self.own = scorer.item_terms(profile.branch)[self.item_rows]
         for name, view in scorer.views.items():
             by_kind = np.array([weights.of(name, False), weights.of(name, True)])
             if not by_kind.any():
@@ -263,8 +263,11 @@ def _totals(view: LatentView, history: History, items: Rows, seen: NDArray[np.bo
         return source @ target.T, source @ means[seen.astype(np.int64)].T
     if isinstance(view, EaseView):
         slot, near, weight = _of_rows(view.near, items)
-        spread = sp.csr_array((weight, (near, slot)), shape=(view.matrix.shape[1], len(items)))
-        return history.table(view.matrix, items) + (history.of(view.matrix) @ spread).toarray(), np.zeros((len(rows), len(items)))
+        start, middle, value = history.among(view.matrix, near)
+        left, right = _joined(middle, near)
+        total = history.table(view.matrix, items)
+        np.add.at(total, (start[left], slot[right]), value[left] * weight[right])
+        return total, np.zeros((len(rows), len(items)))
     candidates = [Candidate(item) for item in items.tolist()]
     total = np.array([[view.total(row, candidate) for candidate in candidates] for row in rows.tolist()])
     return total, np.array([[view.mean(row, bool(kind)) for kind in seen] for row in rows.tolist()])

@@ -22,7 +22,7 @@ from recommend.views.base import Candidate, LatentView, Values, View
 from recommend.views.co_bought import CoBoughtSimilarView
 from recommend.views.facts import view_name
 from recommend.views.gnn import GnnView
-from recommend.weights import BranchWeights, Weights
+from recommend.weights import Weights
 from recommend.words import CatalogueWords
 
 _EXACT = 1024  # how many of the best are scored in float64; the rest keep float32's error
@@ -80,6 +80,7 @@ class Scorer:
         self.digest = digest
         self.seen: NDArray[np.bool_] = snapshot.item_event_counts > 0
         self._scales: dict[tuple[Branch, str], Values | None] = {}
+        self._own: dict[Branch, Values] = {}
         self.recency = replace(weights.recency, rating_border=snapshot.rating_border)
         self.now = int(snapshot.events.times.max(initial=0)) if snapshot.events.timed else 0
 
@@ -124,12 +125,11 @@ class Scorer:
         """
         if not len(profile.item_rows) or profile.branch is Branch.POPULAR:
             return self.popularity.copy()
-        weights = self.weights.branch(profile.branch)
         amounts = profile.weights.astype(np.float64)
-        total = self.item_terms(weights)
+        total = self.item_terms(profile.branch).copy()
         rough: list[tuple[GnnView | CoBoughtSimilarView, Values, Values]] = []
         for name, view in self.views.items():
-            scale = self._scale(profile.branch, name)
+            scale = self.scale(profile.branch, name)
             if scale is not None:
                 values = view.scores(profile.item_rows, amounts)
                 total += scale * values
@@ -141,24 +141,26 @@ class Scorer:
                 total[best] += scale[best] * (one.exact(profile.item_rows, amounts, best.astype(np.int32)) - values[best])
         return total
 
-    def _scale(self, branch: Branch, view: str) -> Values | None:
-        """The weight of a view for each product (float64 [n_items]), None where it is 0 for all; made once."""
+    def scale(self, branch: Branch, view: str) -> Values | None:
+        """The weight of a view for each product (float64 [n_items]), None where it is 0 for all; made once, not to be written to."""
         if (branch, view) not in self._scales:
             weights = self.weights.branch(branch)
             seen, unseen = weights.of(view, True), weights.of(view, False)
             self._scales[branch, view] = np.where(self.seen, seen, unseen) if seen or unseen else None
         return self._scales[branch, view]
 
-    def item_terms(self, weights: BranchWeights) -> Values:
-        """What each product gets whoever asks, for being popular or new (float64 [n_items])."""
-        return weights.popularity * self.popularity + np.where(self.seen, 0.0, weights.newness)
+    def item_terms(self, branch: Branch) -> Values:
+        """What each product gets whoever asks, for being popular or new (float64 [n_items]); made once, not to be written to."""
+        if branch not in self._own:
+            weights = self.weights.branch(branch)
+            self._own[branch] = weights.popularity * self.popularity + np.where(self.seen, 0.0, weights.newness)
+        return self._own[branch]
 
     def block(self, profiles: sp.csr_array, branch: Branch) -> NDArray[np.float32]:
         """Scores of many profiles of one branch (CSR [b, n_items] → float32 [b, n_items]), for evaluation and batches."""
-        weights = self.weights.branch(branch)
-        total = np.repeat(self.item_terms(weights).astype(np.float32)[None, :], profiles.shape[0], axis=0)
+        total = np.repeat(self.item_terms(branch).astype(np.float32)[None, :], profiles.shape[0], axis=0)
         for name, view in self.views.items():
-            scale = self._scale(branch, name)
+            scale = self.scale(branch, name)
             if scale is not None:
                 total += view.block(profiles) * scale.astype(np.float32)
         return total
@@ -170,7 +172,7 @@ class Scorer:
         if not len(profile.item_rows) or profile.branch is Branch.POPULAR:
             return Parts((), 0.0, float(self.popularity[item_row]), 0.0, 0.0)
         seen = bool(self.seen[item_row])
-        own = float(self.item_terms(self.weights.branch(profile.branch))[item_row])
+        own = float(self.item_terms(profile.branch)[item_row])
         return self.parts_of(profile, Candidate(item_row), seen, own)
 
     def parts_of(self, profile: Profile, candidate: Candidate, seen: bool, own: float) -> Parts:

@@ -20,18 +20,18 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recommend.arrays import transposed, weighted_rows
+from recommend.arrays import PickedRows, transposed, weighted_rows
 from recommend.history import History
+from recommend.profile import Branch
 from recommend.scorer import Scorer
 from recommend.views.base import Rows, SparseView, Values, View
 from recommend.views.co_bought import CoBoughtSimilarView
 from recommend.views.ease import EaseView
 from recommend.views.facts import FactView
 from recommend.views.gnn import GnnView
-from recommend.weights import BranchWeights
 
 HEAD = 32  # axes of the GNN that every product is looked at with
-LARGEST = 3000  # entries of m that are spread at first
+LARGEST = 1000  # entries of m that are spread at first
 FEW = 20_000  # products up to which all are scored: that costs less than bounds
 _SHARE = 10  # of all products at most a tenth is worth going through one by one
 _PATIENCE, _AGAIN = 3, 64  # questions with bounds in vain before they are left, and how often they are tried again
@@ -72,8 +72,7 @@ class Search:
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
         self.all_seen = bool(scorer.seen.all())
-        self._facts: dict[int, tuple[BranchWeights, sp.csr_array]] = {}
-        self._own: dict[int, tuple[BranchWeights, Values]] = {}
+        self._facts: dict[Branch, sp.csr_array] = {}
         self._turned: _Turned | None = None
         self._spread: sp.csr_array | None = None
         self._asked = self._in_vain = 0
@@ -113,33 +112,17 @@ class Search:
                 return
             done, size = max(done, len(rows)), size * 8
 
-    def facts(self, weights: BranchWeights) -> sp.csr_array:
+    def facts(self, branch: Branch) -> sp.csr_array:
         """Weighted entities of all relations side by side (CSR float32 [n_items, relations × n_entities]): Â_ie · w."""
-        known = self._facts.get(id(weights))
-        if known is None:
-            views = self.fact_views(weights)
-            parts = [_scaled(view.factor, self.scale(weights, view.name)) for view in views]
-            known = self._facts[id(weights)] = weights, sp.csr_array(sp.hstack(parts, format="csr"))
-        return known[1]
+        if branch not in self._facts:
+            parts = [_scaled(view.factor, self._scorer.scale(branch, view.name)) for view in self.fact_views(branch)]
+            self._facts[branch] = sp.csr_array(sp.hstack(parts, format="csr"))
+        return self._facts[branch]
 
-    def own(self, weights: BranchWeights) -> Values:
-        """What each product gets whoever asks (float64 [n_items]); not to be written to."""
-        if id(weights) not in self._own:
-            self._own[id(weights)] = weights, self._scorer.item_terms(weights)
-        return self._own[id(weights)][1]
-
-    def fact_views(self, weights: BranchWeights) -> list[FactView]:
+    def fact_views(self, branch: Branch) -> list[FactView]:
         """The views of relations that have a say."""
         views = self._scorer.views.values()
-        return [view for view in views if isinstance(view, FactView) and self.has_say(weights, view)]
-
-    def has_say(self, weights: BranchWeights, view: View) -> bool:
-        """Whether a view has any weight."""
-        return bool(weights.of(view.name, True) or weights.of(view.name, False))
-
-    def scale(self, weights: BranchWeights, name: str) -> Values:
-        """The weight of a view for each product (float64 [n_items])."""
-        return np.where(self._scorer.seen, weights.of(name, True), weights.of(name, False))
+        return [view for view in views if isinstance(view, FactView) and self._scorer.scale(branch, view.name) is not None]
 
     def turned(self, view: GnnView) -> _Turned:
         """The turned axes of the GNN's vectors."""
@@ -154,8 +137,9 @@ class Search:
         return self._spread
 
 
-def _scaled(matrix: sp.csr_array, scale: Values) -> sp.csr_array:
+def _scaled(matrix: sp.csr_array, scale: Values | None) -> sp.csr_array:
     """Rows times a number each, in float32."""
+    assert scale is not None  # a view that has a say
     data = matrix.data * np.repeat(scale, np.diff(matrix.indptr)).astype(np.float32)
     return sp.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
@@ -191,7 +175,7 @@ class _Spread:
 
     def exact(self, item_rows: Rows) -> Values:
         """The scores of some products."""
-        return np.asarray(_at(self.scale, item_rows) * (sp.csr_array(self.near[item_rows]) @ self.middle), np.float64)
+        return np.asarray(_at(self.scale, item_rows) * PickedRows.of(self.near, item_rows).times(self.middle), np.float64)
 
 
 def _at(values: Any, rows: Any) -> Any:
@@ -204,15 +188,16 @@ class _Question:
 
     def __init__(self, search: Search, scorer: Scorer, history: History) -> None:
         self._search, self._scorer, self._history = search, scorer, history
-        self._weights = scorer.weights.branch(history.profile.branch)
-        self._total = search.own(self._weights).copy()
+        self._branch = history.profile.branch
+        self._weights = scorer.weights.branch(self._branch)
+        self._total = scorer.item_terms(self._branch).copy()
         self._spreads: list[_Spread] = []
         self._gnn: GnnView | None = None
         self._stated: Floats = np.empty(0, np.float32)
         for view in scorer.views.values():
-            if search.has_say(self._weights, view):
+            if scorer.scale(self._branch, view.name) is not None:
                 self._add(view)
-        self._facts = [(view, weighted_rows(view.factor, history.rows, history.amounts)) for view in search.fact_views(self._weights)]
+        self._facts = [(view, history.sums(view.factor)) for view in search.fact_views(self._branch)]
 
     def _add(self, view: View) -> None:
         history, scale = self._history, self._scale(view)
@@ -234,7 +219,8 @@ class _Question:
 
     def _scale(self, view: View) -> float | Values:
         seen, unseen = self._weights.of(view.name, True), self._weights.of(view.name, False)
-        return float(seen) if seen == unseen or self._search.all_seen else self._search.scale(self._weights, view.name)
+        scale = self._scorer.scale(self._branch, view.name)
+        return float(seen) if scale is None or seen == unseen or self._search.all_seen else scale
 
     def best(self, allowed: NDArray[np.bool_], n: int) -> tuple[Rows, Values]:
         """As `Search.best`."""
@@ -280,7 +266,7 @@ class _Question:
 
     def _state(self) -> Floats:
         """What facts give all products."""
-        self._stated = self._search.facts(self._weights) @ np.concatenate([sums for _, sums in self._facts]).astype(np.float32)
+        self._stated = self._search.facts(self._branch) @ np.concatenate([sums for _, sums in self._facts]).astype(np.float32)
         return self._stated
 
     def _rough(self) -> tuple[Floats, float | Floats, float | Floats]:
@@ -322,7 +308,7 @@ class _Question:
         """Scores of a few products as `Scorer.parts` sums them."""
         scores = self._total[rows]
         for view, sums in self._facts:
-            scores = scores + _at(self._scale(view), rows) * (sp.csr_array(view.factor[rows]) @ sums)
+            scores = scores + _at(self._scale(view), rows) * PickedRows.of(view.factor, rows).times(sums)
         for spread in self._spreads:
             scores = scores + spread.exact(rows)
         if self._gnn is not None:

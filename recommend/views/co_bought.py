@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from kg.ontology import Rel
-from recommend.arrays import Arrays, entries, meeting, mostly, pack, places, stack, strongest_per_row, transposed, weighted_rows
+from recommend.arrays import Arrays, PickedRows, entries, meeting, mostly, pack, places, stack, strongest_per_row, transposed, weighted_rows
 from recommend.parts import Hop
 from recommend.views.base import NEW_ROW, Candidate, RawPath, Rows, SparseVector, SparseView, Values
 from recommend.views.similar import similar_hop
@@ -135,9 +135,7 @@ class CoBoughtSimilarView:
     def exact(self, rows: Rows, weights: Values, item_rows: Rows) -> Values:
         """The same of some candidates in float64."""
         middle = self.bought.scores(rows, weights)
-        where, lengths = places(self.near.indptr, item_rows)
-        values = self.near.data[where].astype(np.float64) * middle[self.near.indices[where]]
-        return np.asarray(np.bincount(np.repeat(np.arange(len(item_rows)), lengths), values, len(item_rows)), np.float64)
+        return PickedRows.of(self.near, item_rows).times(middle)
 
     def block(self, profiles: sp.csr_array) -> NDArray[np.float32]:
         """Many profiles at once."""
