@@ -7,7 +7,7 @@ f: dense text features. w_t: vector of a term, its SVD vector through P at the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -75,6 +75,7 @@ class Inputs:
         projected: float32 [n_items, k], TF-IDF times basis.
         gathers: Â of all relations, in as few operators as hold each entity under one relation.
         touched: bool [n_entities], whether any of these products has the entity.
+        places: int64 [n_items], which of the known products these are; None: all of them.
     """
 
     dense: Tensor
@@ -84,6 +85,21 @@ class Inputs:
     gathers: tuple[Gather, ...]
     n_relations: int
     touched: Tensor
+    places: Tensor | None = None
+
+    def some(self, places: NDArray[np.int64]) -> Inputs:
+        """Those of some products (ascending places): what a step that looks at no others reads, with their neighbours."""
+        if len(places) == self.n_items:
+            return self
+        chosen = torch.from_numpy(places).to(self.dense.device)
+        return replace(
+            self,
+            dense=self.dense[chosen],
+            words=None if self.words is None else self.words.some(places),
+            projected=self.projected[chosen],
+            gathers=tuple(replace(gather, weights=gather.weights.some(places)) for gather in self.gathers),
+            places=chosen,
+        )
 
     @property
     def n_items(self) -> int:
@@ -164,14 +180,15 @@ class Side(nn.Module):
         return text, entity
 
     def forward(self, inputs: Inputs, generator: torch.Generator) -> Tensor:
-        """Unit vectors for one training step, with dropouts (float [n_items, dim]); the inputs are the known products."""
+        """Unit vectors for one training step, with dropouts (float [n_items, dim]); the inputs are known products."""
         word_keep = None  # what is dropped is drawn on the CPU: the same on every device
         if inputs.words is not None and self.config.word_dropout > 0:
             kept = torch.rand(len(self.word_rest), 1, generator=generator) >= self.config.word_dropout
             word_keep = kept.to(inputs.dense) / (1 - self.config.word_dropout)
         text, entity = self.components(inputs, word_keep)
         keep = (torch.rand(inputs.n_items, 1, generator=generator) >= self.config.identity_dropout).to(inputs.dense)
-        return nn.functional.normalize(text + entity + keep * self.identity, dim=1)
+        identity = self.identity if inputs.places is None else self.identity[inputs.places]
+        return nn.functional.normalize(text + entity + keep * identity, dim=1)
 
 
 class Tower(nn.Module):

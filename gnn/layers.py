@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 import scipy.sparse as sp
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
 
@@ -35,8 +36,13 @@ class Operator:
     """A fixed sparse matrix [n, m] and its transpose on a device."""
 
     def __init__(self, matrix: sp.csr_array, device: torch.device) -> None:
+        self._matrix = matrix
         self.forward = sparse_tensor(sp.csr_array(matrix), device)
         self.transposed = sparse_tensor(sp.csr_array(matrix.T.tocsr()), device)
+
+    def some(self, rows: NDArray[np.int64]) -> Operator:
+        """The operator of some of its rows."""
+        return Operator(sp.csr_array(self._matrix[rows]), self.forward.device)
 
     def __matmul__(self, dense: Tensor) -> Tensor:
         return cast(Tensor, _Product.apply(self.forward, self.transposed, dense))

@@ -142,13 +142,17 @@ def _train(
 
 
 def _loss(tower: Tower, inputs: Inputs, batch: Batch, config: GnnConfig, random: torch.Generator) -> Tensor:
-    """One step's loss: people from the shown part of their histories, the hidden part to be found among all candidates."""
+    """One step's loss: people from the shown part of their histories, the hidden part to be found among all candidates.
+
+    Where the candidates are a sample, so are the products that are embedded: they and what the histories show, with their entities.
+    """
     device, precision = inputs.dense.device, logits_dtype(config.logits, inputs.dense.device)
-    q = tower.source(inputs, random)  # [n_known, d], unit rows
-    v = tower.target(inputs, random)  # [n_known, d], unit rows
-    people = torch.nn.functional.normalize(Operator(batch.inputs, device) @ q, dim=1)  # [b, d]
-    columns = torch.from_numpy(batch.columns).to(device)  # [c]
-    candidates = v if len(columns) == len(v) else v[columns]  # [c, d]
+    sampled = len(batch.columns) < inputs.n_items
+    shown = np.unique(batch.inputs.indices).astype(np.int64) if sampled else np.arange(inputs.n_items)
+    q = tower.source(inputs.some(shown), random)  # [s, d], unit rows
+    candidates = tower.target(inputs.some(batch.columns), random)  # [c, d], unit rows
+    histories = batch.inputs[:, shown] if sampled else batch.inputs
+    people = torch.nn.functional.normalize(Operator(histories, device) @ q, dim=1)  # [b, d]
     scaled = people / config.temperature
     logits = scaled.to(precision) @ candidates.to(precision).T  # [b, c]
     target_people = torch.from_numpy(batch.target_people).to(device)  # [t]

@@ -13,6 +13,7 @@ from kg.seeds import generator
 from kg.snapshot import GraphSnapshot
 
 K = 20
+_CELLS, _FEWEST = 60_000_000, 500  # scores of a look, and people that are enough
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +23,7 @@ class Validation:
     Args:
         user_rows: int32 [m].
         item_rows: int32 [m].
-        people: how many people of each part are looked at; more are sampled.
+        people: how many people of each part are looked at; more are sampled, and fewer of many candidates.
 
     Raises:
         StateError: arrays of different length.
@@ -44,14 +45,20 @@ class Validation:
             inside = candidates[self.item_rows] & (self.user_rows >= 0)
             users, items = self.user_rows[inside], self.item_rows[inside]
             people = np.unique(users)
-            if len(people) > self.people:
-                people = np.sort(generator(0, "gnn validation").choice(people, self.people, replace=False))
+            most = most_people(self.people, int(candidates.sum()))
+            if len(people) > most:
+                people = np.sort(generator(0, "gnn validation").choice(people, most, replace=False))
             if len(people):
                 shape = (snapshot.n_users, snapshot.n_items)
                 truth = sp.csr_array((np.ones(len(users), np.float32), (users, items)), shape=shape)[people][:, candidates]
                 history = snapshot.interactions[people]
                 found[name] = Part(history, truth, np.flatnonzero(candidates))
         return found
+
+
+def most_people(people: int, n_candidates: int) -> int:
+    """How many of `people` a look takes: fewer where there are so many candidates that it would cost more than the steps before it."""
+    return min(people, max(_FEWEST, _CELLS // max(n_candidates, 1)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,15 +5,18 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 
 import gnn.train
+import gnn.validation
 from gnn.batches import Batches
 from gnn.config import GnnConfig
 from gnn.embeddings import EmbeddingTable
+from gnn.encoder import Inputs, Tower
 from gnn.features import TextFeatures, text_features
 from gnn.losses import history_softmax
-from gnn.tensors import events_of_hetero, row_weights, to_hetero
+from gnn.tensors import entity_idf, events_of_hetero, item_edges, row_weights, to_hetero
 from gnn.testing import QUICK, random_features, random_shop
 from gnn.text import text_encoder
 from gnn.train import choose_device, fit
@@ -263,6 +266,50 @@ def test_sampled_softmax_holds_all_targets() -> None:
     assert (batch.target_columns >= 0).all() and len(batch.columns) < 40
     table = fit(shop, random_features(6, 40), GnnConfig(**{**QUICK.to_dict(), "candidates": 5}))
     assert np.isfinite(table.source_vectors()).all()
+
+
+def test_a_sampled_step_is_that_of_all_products() -> None:
+    """Products that a step neither shows nor asks for are not embedded; its loss and its gradients are as if they were."""
+    shop = random_shop(6, n_items=40, n_users=30)
+    config = GnnConfig(
+        **{**QUICK.to_dict(), "candidates": 5, "people": 4, "logits": "float32", "identity_dropout": 0.0, "word_dropout": 0.0}
+    )
+    encoder = text_encoder("words", ["oak table", "steel chair", "oak bed", "red lamp"] * 10)
+    features = text_features(encoder, ["oak table", "steel chair", "oak bed", "red lamp"] * 10)
+    relations = tuple(shop.facts())
+    edges = item_edges(shop, relations, entity_idf(shop, relations))
+    known = np.flatnonzero(shop.item_event_counts > 0)
+    inputs = Inputs.of(features, edges, len(relations), shop.n_entities, known, torch.device("cpu"))
+    tower = Tower(inputs, shop.n_entities, config, torch.Generator().manual_seed(1))
+    histories = sp.csr_array(shop.interactions[:, known])
+    histories = histories[np.flatnonzero(np.diff(histories.indptr) >= 2)]
+    batch = Batches(histories, config).draw(0)
+    assert len(batch.columns) < len(known) and len(np.unique(batch.inputs.indices)) < len(known), "else nothing is left out"
+
+    def told(loss: torch.Tensor) -> tuple[float, list[np.ndarray]]:
+        tower.zero_grad(set_to_none=True)
+        loss.backward()
+        return float(loss.detach()), [p.grad.numpy().copy() for p in tower.parameters() if p.grad is not None]
+
+    random = torch.Generator()
+    q, v = tower.source(inputs, random), tower.target(inputs, random)
+    people = torch.nn.functional.normalize(torch.from_numpy(batch.inputs.toarray()) @ q, dim=1) / config.temperature
+    columns, who = torch.from_numpy(batch.columns), torch.from_numpy(batch.target_people)
+    wanted = (people[who] * v[columns][torch.from_numpy(batch.target_columns)]).sum(1)
+    whole = told(history_softmax(people @ v[columns].T, wanted, who, torch.from_numpy(batch.seen)))
+    sampled = told(gnn.train._loss(tower, inputs, batch, config, random))
+    assert sampled[0] == pytest.approx(whole[0], abs=1e-6)
+    assert len(sampled[1]) == len(whole[1]) > 4
+    for one, other in zip(sampled[1], whole[1], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_look_at_many_candidates_is_one_at_fewer_people() -> None:
+    shop = snapshot_of({f"p{i:02}": "x" for i in range(40)}, [], [(f"u{i:04}", f"p{i % 20:02}") for i in range(1200)], timed=False)
+    valid = Validation(np.arange(1200, dtype=np.int32), np.full(1200, 30, np.int32))
+    assert len(np.unique(valid.parts(shop)["cold"].history.indices)) == 20 and valid.parts(shop)["cold"].history.shape[0] == 1200
+    assert gnn.validation.most_people(2000, 100_000) == 600
+    assert gnn.validation.most_people(2000, 20_000) == 2000 and gnn.validation.most_people(2000, 10_000_000) == 500
 
 
 def test_a_long_history_is_sampled() -> None:
