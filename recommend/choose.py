@@ -41,6 +41,7 @@ AGAINST_VALUES = (-0.25, 0.0, -1.0, -2.0)  # … and one that says no
 LOUDEST_KIND = "purchase"
 _RECENCY_PEOPLE = 250  # of each task that recency is chosen on at most; a quarter of those for weights
 _FACT_START = 0.3
+_CHOSEN = (Branch.KNOWN, Branch.FEW_EVENTS)  # branches that have weights of their own
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ def choose(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training) -
     recency = _recency(parts, snapshot, training, links)
     report: dict[str, Any] = {"recency": Weights({}, recency=recency).to_dict()["recency"], "branches": {}}
     branches = {}
-    for branch in (Branch.KNOWN, Branch.FEW_EVENTS):
+    for branch in _CHOSEN:
         found = _tasks(parts, branch, training)
         if found:
             branches[branch], report["branches"][str(branch)] = _branch(found, recency, links)
@@ -85,17 +86,28 @@ def ridge_of(one: Slice, training: Training) -> float:
     return best
 
 
+def asked_rows(slices: Sequence[Slice], training: Training) -> list[NDArray[np.int32]]:
+    """Of each slice, the products that those had whom weights are chosen on (int32, ascending): nobody asks about the others there.
+
+    In a large shop they are few: of 100,000 products some 20,000.
+    """
+    most = _most(slices)
+    people = [[task for branch in _CHOSEN for task in _of_branch(one, branch, training, most)] for one in slices]
+    return [np.unique(np.concatenate([np.empty(0, np.int32), *(task.history.item_rows for task in tasks)])) for tasks in people]
+
+
 def _tasks(parts: Sequence[Part], branch: Branch, training: Training) -> list[tuple[Part, Task]]:
     """The people of a branch in all slices."""
-    return [(part, task) for part in parts for task in _of_branch(part.slice, branch, training, _most(parts))]
+    most = _most([part.slice for part in parts])
+    return [(part, task) for part in parts for task in _of_branch(part.slice, branch, training, most)]
 
 
-def _most(parts: Sequence[Part]) -> int:
+def _most(slices: Sequence[Slice]) -> int:
     """People of a task at most."""
-    sizes = [task.targets.shape[1] for part in parts for task in part.slice.tasks]
+    sizes = [task.targets.shape[1] for one in slices for task in one.tasks]
     if max(sizes, default=0) > LARGE:
         return ENOUGH // len(sizes)
-    return PEOPLE // max([1, *(len(part.slice.tasks) for part in parts)])
+    return PEOPLE // max([1, *(len(one.tasks) for one in slices)])
 
 
 def _of_branch(one: Slice, branch: Branch, training: Training, most: int) -> list[Task]:
@@ -138,7 +150,7 @@ def _recency(parts: Sequence[Part], snapshot: GraphSnapshot, training: Training,
     steps = list(_steps(snapshot.events))
     if not tasks or not steps:
         return Recency()
-    most = min(_RECENCY_PEOPLE, _most(parts) // 4)
+    most = min(_RECENCY_PEOPLE, _most([part.slice for part in parts]) // 4)
     tasks = [(part, task.some(np.arange(min(task.n_users, most)))) for part, task in tasks]
     best = Recency()
     figures = _under(tasks, best, links)

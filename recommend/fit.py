@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kg.seeds import derive
 from kg.snapshot import GraphSnapshot
-from recommend.choose import PEOPLE, Part, choose, ridge_of
+from recommend.choose import PEOPLE, Part, asked_rows, choose, ridge_of
 from recommend.scorer import Scorer, TextVectors
 from recommend.slices import Slice, slices_of
 from recommend.tasks import Task
@@ -97,12 +97,17 @@ def parts_of(training: Training, texts: Texts) -> list[Part]:
         return []
     earliest = slices[-1]
     table = _gnn(training, earliest.snapshot, texts, earliest.tasks, "gnn" if training.valid else "gnn-slice")
-    return [Part(one, _views(training, one.snapshot, texts, table)) for one in slices]
+    if training.valid:  # the views are those of the model, too
+        return [Part(one, _views(training, one.snapshot, texts, table)) for one in slices]
+    asked = asked_rows(slices, training)
+    return [Part(one, _views(training, one.snapshot, texts, table, rows)) for one, rows in zip(slices, asked, strict=True)]
 
 
-def _views(training: Training, snapshot: GraphSnapshot, texts: Texts, table: EmbeddingTable | None) -> list[View]:
-    settings = training.config.settings
-    return build_views(snapshot, texts.alike, table, frozenset(training.config.without), settings.shrink, settings.ridge or RIDGE)
+def _views(
+    training: Training, snapshot: GraphSnapshot, texts: Texts, table: EmbeddingTable | None, rows: NDArray[np.int32] | None = None
+) -> list[View]:
+    settings, without = training.config.settings, frozenset(training.config.without)
+    return build_views(snapshot, texts.alike, table, without, settings.shrink, settings.ridge or RIDGE, rows)
 
 
 def read_texts(training: Training, for_gnn: bool) -> Texts:

@@ -58,9 +58,20 @@ def build_views(
     without: frozenset[str] = frozenset(),
     shrink: float = SHRINK,
     ridge: float = RIDGE,
+    rows: NDArray[np.int32] | None = None,
 ) -> list[View]:
-    """The views that a snapshot has evidence for, less those left out by name; `shrink` as in `co_bought`, `ridge` as in `ease`."""
-    bought = CoBoughtView(co_bought(snapshot.interactions, shrink=shrink), buyers_of(snapshot.interactions), shrink)
+    """The views that a snapshot has evidence for.
+
+    Args:
+        snapshot: the graph.
+        alike: likeness of its texts.
+        table: the GNN's, or None.
+        without: views left out, by name.
+        shrink: as in `co_bought`.
+        ridge: as in `ease`.
+        rows: int32, ascending, the only products whose buyers will be asked about; all when None.
+    """
+    bought = CoBoughtView(co_bought(snapshot.interactions, shrink=shrink, rows=rows), buyers_of(snapshot.interactions), shrink)
     seen = snapshot.item_event_counts > 0
     spread = sp.csr_array(alike.near.T.tocsr())
     found: list[View] = [
@@ -74,7 +85,7 @@ def build_views(
     if "ease" not in without:
         found.append(EaseView(ease(snapshot.interactions, ridge), alike.near, seen))
     if in_order(snapshot.events):
-        found.append(NextBoughtView(*transitions(snapshot.events, snapshot.n_items)))
+        found.append(NextBoughtView(*transitions(snapshot.events, snapshot.n_items, rows=rows)))
     if table is not None:
         found.append(GnnView(table, seen, alike.words))
     return [view for view in found if view.name not in without]

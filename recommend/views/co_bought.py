@@ -14,7 +14,20 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from kg.ontology import Rel
-from recommend.arrays import Arrays, PickedRows, entries, meeting, mostly, pack, places, stack, strongest_per_row, transposed, weighted_rows
+from recommend.arrays import (
+    Arrays,
+    PickedRows,
+    at_rows,
+    entries,
+    meeting,
+    mostly,
+    pack,
+    places,
+    stack,
+    strongest_per_row,
+    transposed,
+    weighted_rows,
+)
 from recommend.parts import Hop
 from recommend.views.base import NEW_ROW, Candidate, RawPath, Rows, SparseVector, SparseView, Values
 from recommend.views.similar import similar_hop
@@ -27,12 +40,17 @@ ROUGH = 1_000_000  # entries of N above which scores of all products are in floa
 _BLOCK = 1024
 
 
-def co_bought(interactions: sp.csr_array, cap: int = ROW_CAP, shrink: float = SHRINK) -> sp.csr_array:
-    """U of users × products (CSR of ones) as CSR float32 [n_items, n_items]; people of `CROWD` products or more are left out."""
+def co_bought(
+    interactions: sp.csr_array, cap: int = ROW_CAP, shrink: float = SHRINK, rows: NDArray[np.int32] | None = None
+) -> sp.csr_array:
+    """U of users × products (CSR of ones) as CSR float32 [n_items, n_items]; people of `CROWD` products or more are left out.
+
+    With `rows` (ascending) the other rows are empty.
+    """
     buyers, size = buyers_of(interactions), interactions.shape[1]
-    starts = range(0, size, _BLOCK)
-    blocks = [co_bought_rows(interactions, buyers, np.arange(s, min(s + _BLOCK, size), dtype=np.int32), cap, shrink) for s in starts]
-    return stack(blocks, size)
+    rows = np.arange(size, dtype=np.int32) if rows is None else rows
+    blocks = (co_bought_rows(interactions, buyers, rows[s : s + _BLOCK], cap, shrink) for s in range(0, len(rows), _BLOCK))
+    return at_rows(stack(blocks, size), rows, (size, size))
 
 
 def co_bought_rows(

@@ -51,7 +51,10 @@ def transitions(
         matrices.append(matrix)
         counts.append(count)
         first = last
-    return stack(matrices, n_items), stack(counts, n_items)
+    matrix = stack(matrices, n_items)
+    matrices.clear()
+    found = stack(counts, n_items).data
+    return matrix, sp.csr_array((found, matrix.indices, matrix.indptr), shape=matrix.shape)  # of the same pairs
 
 
 def _rows(
@@ -74,9 +77,9 @@ def _rows(
     shape = (items[1] - items[0], len(bought))
     # Weights and counts of a pair in one number, so that its events are added up once.
     both = sp.coo_array((weights + 1j, (sources - items[0], targets)), shape=shape).tocsr()
-    matrix = strongest_per_row(sp.csr_array((both.data.real, both.indices, both.indptr), shape=shape), cap)
-    count = sp.csr_array((both.data.imag, both.indices, both.indptr), shape=shape)
-    kept = sp.csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=shape)
+    matrix = strongest_per_row(sp.csr_array((both.data.real, both.indices, both.indptr), shape=shape), cap).astype(np.float32)
+    count = sp.csr_array((both.data.imag.astype(np.float32), both.indices, both.indptr), shape=shape)
+    kept = sp.csr_array((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), shape=shape)
     return matrix, sp.csr_array(count.multiply(kept))
 
 
