@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +20,10 @@ STAND_INS: dict[Branch, tuple[Branch, ...]] = {
     Branch.SIMILAR: (Branch.FEW_EVENTS, Branch.KNOWN),
     Branch.NEW_PRODUCT: (Branch.KNOWN, Branch.FEW_EVENTS),
 }
+
+
+BOUGHT_BOTH = ("co_bought", "next_bought")  # views of two products that somebody bought
+BEYOND = ("co_bought_similar", "ease")  # views that lead beyond them
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,16 @@ class BranchWeights:
         """Weight of a view for known or new candidates; 0 for a view that none was chosen for."""
         return (self.seen if seen else self.unseen).get(view, 0.0)
 
-    def of_evidence(self) -> BranchWeights:
-        """The same without what a product gets whoever asks: being new or popular makes nothing like another product."""
-        return replace(self, newness=0.0, popularity=0.0)
+    def of_likeness(self) -> BranchWeights:
+        """Weights of the question what is like a product, which no validation asks.
+
+        Content counts as it does for products that nobody has bought, where nothing else speaks, whether anybody bought them or not;
+        beside it who bought both, and stated links. What goes on from there (`BEYOND`) tells what people want next, not what is alike,
+        and being new or popular makes nothing like another product.
+        """
+        content = {name: value for name, value in (self.unseen or self.seen).items() if name not in BEYOND}
+        both = {name: self.seen[name] for name in BOUGHT_BOTH if name in self.seen}
+        return BranchWeights({**content, **both}, content)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -96,7 +107,7 @@ class Weights:
         for branch in Branch:
             name = next((name for name in (branch, *STAND_INS.get(branch, ())) if name in self.branches), None)
             if name is not None:
-                found[branch] = self.branches[name].of_evidence() if branch is Branch.SIMILAR else self.branches[name]
+                found[branch] = self.branches[name].of_likeness() if branch is Branch.SIMILAR else self.branches[name]
         object.__setattr__(self, "_found", MappingProxyType(found))
 
     def branch(self, branch: Branch) -> BranchWeights:

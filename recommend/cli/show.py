@@ -102,7 +102,8 @@ def answer_text(answer: Answer) -> str:
     head = text(_asked(answer), "bold")
     notes = [text(note, "yellow") for note in ((answer.fallback,) if answer.fallback else ()) + answer.notes]
     if not answer.items:
-        return rendered(head, *notes, text("Nothing is left to recommend."))
+        left = () if answer.request.item_key else (text("Nothing is left to recommend."),)  # of a product a note says it
+        return rendered(head, *notes, *left)
     grid = Table.grid(padding=(0, 1))
     grid.add_column(justify="right", style="dim")
     grid.add_column(overflow="fold")

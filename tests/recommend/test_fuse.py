@@ -242,3 +242,18 @@ def test_ndcg_of_many_targets_is_that_of_each_rank():
         ranks = sorted((scores[row] >= scores[row, column]).sum() for column in np.flatnonzero(targets[row]))
         gain = sum(1 / np.log2(1 + rank) for rank in ranks if rank <= 5)
         assert many[row] == pytest.approx(gain / (1 / np.log2(np.arange(2, 2 + min(5, targets[row].sum())))).sum())
+
+
+def test_likeness_has_the_weights_of_content_where_nothing_else_speaks() -> None:
+    chosen = BranchWeights(
+        {"similar": 0.3, "co_bought": 2.0, "next_bought": 1.0, "co_bought_similar": 8.0, "ease": 0.7},
+        {"similar": 1.5, "brand": 0.1, "co_bought_similar": 11.0, "ease": 0.6},
+        newness=0.4,
+        popularity=0.2,
+    )
+    content = {"similar": 1.5, "brand": 0.1}
+    wanted = BranchWeights({**content, "co_bought": 2.0, "next_bought": 1.0}, content)
+    assert chosen.of_likeness() == wanted
+    weights = Weights({Branch.FEW_EVENTS: chosen})
+    assert weights.branch(Branch.SIMILAR) == wanted and weights.branch(Branch.SESSION) == chosen
+    assert BranchWeights({"similar": 0.3, "ease": 0.7}, {}).of_likeness() == BranchWeights({"similar": 0.3}, {"similar": 0.3})

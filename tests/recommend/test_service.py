@@ -8,6 +8,7 @@ import pytest
 from kg.errors import UnknownKeyError, UsageError
 from kg.testing import snapshot_of, stated
 from recommend import Recommender
+from recommend.cli.show import answer_text
 from recommend.coldstart import EventEdges, not_again
 from recommend.request import Repeat, Request
 from recommend.result import Answer
@@ -101,6 +102,8 @@ def test_being_new_or_popular_makes_nothing_like_a_product(toy) -> None:
     assert keys(whole.recommend(item="p06"))[0] == "p07"
     alone = whole.recommend(item="p03", where="price < 10")  # cheap socks, which nothing joins to a LEGO set
     assert (alone.items, alone.notes) == ((), ("Nothing that may be recommended is like p03, as far as this model can tell.",))
+    assert "Nothing is left" not in answer_text(alone) and "is like p03" in answer_text(alone)
+    assert "Nothing is left" in answer_text(whole.recommend(user="u1", where="price < 0"))
 
 
 @pytest.mark.parametrize(
