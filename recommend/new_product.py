@@ -23,7 +23,7 @@ from recommend.texts import product_text
 from recommend.views.base import EMPTY, NEW_ROW, Candidate, SparseVector, Values
 from recommend.views.facts import FactView, shared_entity, view_name, weighted_entities
 from recommend.views.gnn import GnnView
-from recommend.views.similar import BRIDGE, SimilarView, near_of, wide_of
+from recommend.views.similar import SimilarView, near_of, wide_of
 
 if TYPE_CHECKING:
     from gnn.inductive import NewProducts
@@ -70,8 +70,7 @@ class _Made:
             self.products = _embedded(scorer, gnn, text, entities)
             vectors = {name: part[0].astype(np.float64) for name, part in self.products.target.items()}
             terms = gnn.new_entity_terms("target", self.products)
-        bridge = near_of(wide, BRIDGE, scorer.seen)
-        self.candidate = Candidate(NEW_ROW, words, near_of(wide), wide, bridge, weighted, vectors, terms)
+        self.candidate = Candidate(NEW_ROW, words, near_of(wide), wide, weighted, vectors, terms)
 
     def _wide(self, scorer: Scorer, text: str) -> SparseVector:
         cosine = None

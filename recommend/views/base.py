@@ -56,7 +56,6 @@ class Candidate:
         row: its item row, or `NEW_ROW`; only then do the others say anything.
         words: its word vector.
         near, wide: its likeness to the products of the catalogue, as the views `similar` and `similar_wide` weigh it.
-        bridge: that to products that somebody had, as the views that go on from them weigh it.
         facts: its entity rows and weights Â by relation name.
         vectors: its components of v by name, float64 [d] each; empty without a GNN.
         entity_terms: Â_e · x_e / norm of v by entity row, float64 [d] each, with the relation's name.
@@ -66,7 +65,6 @@ class Candidate:
     words: WordVector | None = None
     near: SparseVector = EMPTY
     wide: SparseVector = EMPTY
-    bridge: SparseVector = EMPTY
     facts: Mapping[str, SparseVector] = field(default_factory=dict)
     vectors: Mapping[str, Values] = field(default_factory=dict)
     entity_terms: Mapping[tuple[str, int], Values] = field(default_factory=dict)

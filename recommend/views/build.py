@@ -22,7 +22,7 @@ from recommend.views.facts import FactView
 from recommend.views.gnn import GnnView
 from recommend.views.large import recall_of
 from recommend.views.links import LinkView
-from recommend.views.similar import ALL_PAIRS, BRIDGE, NEAR, SimilarView, likeness, nearest
+from recommend.views.similar import ALL_PAIRS, NEAR, SimilarView, likeness, nearest
 from recommend.views.transitions import NextBoughtView, in_order, transitions
 from recommend.words import CatalogueWords
 
@@ -73,18 +73,17 @@ def build_views(
     """
     bought = CoBoughtView(co_bought(snapshot.interactions, shrink=shrink, rows=rows), buyers_of(snapshot.interactions), shrink)
     seen = snapshot.item_event_counts > 0
-    bridge = nearest(alike.wide, BRIDGE, seen)
     spread = sp.csr_array(alike.near.T.tocsr())
     found: list[View] = [
         bought,
-        CoBoughtSimilarView(bought, bridge, alike.words),
+        CoBoughtSimilarView(bought, alike.near, alike.words),
         SimilarView("similar", spread, alike.words),
         SimilarView("similar_wide", alike.wide, alike.words),
         *(FactView.build(snapshot, name) for name in snapshot.facts()),
         *(LinkView.build(snapshot, name) for name in snapshot.links()),
     ]
     if "ease" not in without:
-        found.append(EaseView(ease(snapshot.interactions, ridge), bridge, seen))
+        found.append(EaseView(ease(snapshot.interactions, ridge), alike.near, seen))
     if in_order(snapshot.events):
         found.append(NextBoughtView(*transitions(snapshot.events, snapshot.n_items, rows=rows)))
     if table is not None:

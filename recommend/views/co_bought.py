@@ -121,7 +121,7 @@ class CoBoughtSimilarView:
 
     Args:
         bought: U.
-        near: Nᵀ over products that somebody had when training ended (`BRIDGE`), CSR float32 [candidate, neighbour].
+        near: Nᵀ, CSR float32 [candidate, neighbour].
         words: names the words of the second edge.
     """
 
@@ -161,7 +161,7 @@ class CoBoughtSimilarView:
 
     def _neighbours(self, candidate: Candidate) -> SparseVector:
         if candidate.row == NEW_ROW:
-            return candidate.bridge
+            return candidate.near
         columns, values = entries(self.near, candidate.row)
         return SparseVector(columns, values.astype(np.float64))
 

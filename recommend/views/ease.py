@@ -169,7 +169,7 @@ class EaseView(LatentView):
 
     def _neighbours(self, candidate: Candidate) -> SparseVector:
         if candidate.row == NEW_ROW:
-            return candidate.bridge
+            return candidate.near
         columns, values = entries(self.near, candidate.row)
         return SparseVector(columns, values.astype(np.float64))
 

@@ -1,8 +1,7 @@
 """Likeness of texts: near (S) and wide (K).
 
 K = relu(cos text)^8 + ½ cos TF-IDF, zero diagonal, nothing below `FAINT`, the strongest `WIDE_CAP` of each product in both directions.
-S = N: for each candidate the `NEAR` products most like it, weights K², scaled to sum 1. What leads on from there (`co_bought_similar`,
-`ease`) goes through the `BRIDGE` most like it that somebody had: others have no buyers to bring, and would leave them less of the sum.
+S = N: for each candidate the `NEAR` products most like it, weights K², scaled to sum 1.
 """
 
 from __future__ import annotations
@@ -15,14 +14,13 @@ from numpy.typing import NDArray
 
 from kg.ontology import Rel
 from kg.progress import SILENT, Progress
-from recommend.arrays import Arrays, pack, stack, strongest_per_row
+from recommend.arrays import Arrays, entries, pack, stack
 from recommend.parts import Hop
 from recommend.views.base import NEW_ROW, Candidate, SparseVector, SparseView, Values
 from recommend.views.large import FAINT, large_likeness
 from recommend.words import CatalogueWords
 
 NEAR = 30
-BRIDGE = 60
 WIDE_CAP = 200
 ALL_PAIRS = 30_000  # products up to which every pair is compared
 _BLOCK = 512
@@ -76,39 +74,26 @@ def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)
 
 
-def nearest(wide: sp.csr_array, near: int = NEAR, among: NDArray[np.bool_] | None = None) -> sp.csr_array:
-    """Nᵀ: for each candidate (row) its `near` strongest neighbours with weights K², summing to 1 (CSR float32).
-
-    Args:
-        wide: K.
-        near: how many.
-        among: bool [n_items], who may be a neighbour; everybody when None.
-    """
-    strongest = strongest_per_row(wide if among is None else _columns(wide, among), near)
-    rows = np.repeat(np.arange(wide.shape[0]), np.diff(strongest.indptr))
-    squared = strongest.data.astype(np.float64) ** 2
-    sums = np.bincount(rows, squared, minlength=wide.shape[0])
-    strongest.data = (squared / sums[rows]).astype(np.float32)
-    return strongest
+def nearest(wide: sp.csr_array, near: int = NEAR) -> sp.csr_array:
+    """Nᵀ: for each candidate (row) its `near` strongest neighbours with weights K², summing to 1 (CSR float32)."""
+    indptr, columns, values = [0], [], []
+    for row in range(wide.shape[0]):
+        found = near_of(SparseVector(*_entries64(wide, row)), near)
+        columns.append(found.rows)
+        values.append(found.values.astype(np.float32))
+        indptr.append(indptr[-1] + len(found.rows))
+    data = np.concatenate([np.empty(0, np.float32), *values])
+    places = np.concatenate([np.empty(0, np.int32), *columns])
+    return sp.csr_array((data, places, np.array(indptr, np.int64)), shape=wide.shape)
 
 
-def near_of(wide: SparseVector, near: int = NEAR, among: NDArray[np.bool_] | None = None) -> SparseVector:
-    """The column of N that a wide likeness gives; the others as in `nearest`."""
-    if among is not None:
-        kept = among[wide.rows]
-        wide = SparseVector(wide.rows[kept], wide.values[kept])
+def near_of(wide: SparseVector, near: int = NEAR) -> SparseVector:
+    """The column of N that a wide likeness gives."""
     if not len(wide.rows):
         return wide
     order = np.sort(np.argsort(-wide.values, kind="stable")[:near])
     squared = wide.values[order] ** 2
     return SparseVector(wide.rows[order], squared / squared.sum())
-
-
-def _columns(matrix: sp.csr_array, which: NDArray[np.bool_]) -> sp.csr_array:
-    """Some columns of a matrix, the others empty."""
-    kept = which[matrix.indices]
-    starts = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
-    return sp.csr_array((matrix.data[kept], matrix.indices[kept], starts), shape=matrix.shape)
 
 
 def wide_of(tfidf: Values, cosine: Values | None, cap: int = WIDE_CAP) -> SparseVector:
@@ -119,6 +104,11 @@ def wide_of(tfidf: Values, cosine: Values | None, cap: int = WIDE_CAP) -> Sparse
     best = np.sort(np.argsort(-values, kind="stable")[:cap]).astype(np.int32)
     best = best[values[best] >= FAINT]
     return SparseVector(best, values[best])
+
+
+def _entries64(matrix: sp.csr_array, row: int) -> tuple[NDArray[np.int32], Values]:
+    columns, values = entries(matrix, row)
+    return columns, values.astype(np.float64)
 
 
 class SimilarView(SparseView):

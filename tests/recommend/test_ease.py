@@ -78,7 +78,7 @@ def test_products_nobody_has_bought_take_the_columns_of_those_like_them():
     assert view.block(sp.csr_array(np.array([[1, 0, 0.5, 0, 0]], np.float32)))[0] == pytest.approx(one, abs=1e-6)
     for row in range(5):
         assert view.column(Candidate(row)) == pytest.approx([view.total(j, Candidate(row)) for j in range(5)], abs=1e-7)
-    stranger = Candidate(NEW_ROW, bridge=SparseVector(np.array([0, 1], np.int32), np.array([0.75, 0.25])))
+    stranger = Candidate(NEW_ROW, near=SparseVector(np.array([0, 1], np.int32), np.array([0.75, 0.25])))
     assert view.column(stranger) == pytest.approx(view.column(Candidate(3)))
     assert not list(view.paths(0, Candidate(1))) and view.mean(0, True) == 0
 
