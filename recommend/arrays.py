@@ -18,8 +18,8 @@ _FEW_ROWS = 500  # up to which rows are copied one by one
 def pack(name: str, matrix: sp.csr_array) -> Arrays:
     """The three arrays of a CSR matrix, and its width, under a common name."""
     return {
-        f"{name}.indptr": matrix.indptr.astype(np.int32),
-        f"{name}.indices": matrix.indices.astype(np.int32),
+        f"{name}.indptr": matrix.indptr.astype(np.int32, copy=False),
+        f"{name}.indices": matrix.indices.astype(np.int32, copy=False),
         f"{name}.data": matrix.data,
         f"{name}.width": np.array([matrix.shape[1]], np.int64),
     }
