@@ -49,7 +49,7 @@ def estimate(snapshot: GraphSnapshot, config: TrainConfig) -> Estimate:
     known = int((snapshot.item_event_counts > 0).sum())
     # Pairs of texts: all of them up to a size, beyond it those that are found.
     seconds = 10 + items / 1500 + (4 * (items / 10_000) ** 2 if items <= ALL_PAIRS else items / 500) + events / 5000
-    mb = 700 + items * 0.03 + 512 * items * 12 / 2**20 + events * 0.002
+    mb = 700 + min(items, 10_000) * 0.08 + items * 0.01 + 512 * items * 12 / 2**20 + events * 0.0008
     if "gnn" not in config.without:
         people = min(snapshot.n_users, 1024)
         seconds += config.settings.gnn_towers * 2 * 180 * (0.05 + people * known * 1.5e-8)
