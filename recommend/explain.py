@@ -22,6 +22,7 @@ from recommend.ledger import Ledger
 from recommend.merge import Columns, Found, Group, Member, merged, single
 from recommend.parts import Hop, Parts, PathPart
 from recommend.path import Also, Edge, Explanation, Node, Path, Rest
+from recommend.quoting import COMMON, quoted
 from recommend.views.base import NEW_ROW
 from recommend.wording import Voice, Wording
 
@@ -29,35 +30,6 @@ PRIVATE_BELOW = 5  # people; fewer are "others"
 MIN_CONFIDENCE = 0.5  # of a fact in a reason
 ALIKE = 0.5  # what a path is worth beside a stronger one of the same kind, and one that passes a product that the asker has
 
-# What every title has, so that sharing it says nothing; single words, as the index has them.
-COMMON = frozenset(
-    [
-        *(
-            "a",
-            "an",
-            "and",
-            "as",
-            "at",
-            "by",
-            "for",
-            "from",
-            "in",
-            "is",
-            "it",
-            "of",
-            "on",
-            "or",
-            "the",
-            "this",
-            "to",
-            "up",
-            "with",
-            "your",
-            "you",
-        ),
-        *("amazon", "com", "count", "ct", "each", "inch", "inches", "new", "pack", "packs", "pc", "pcs", "piece", "pieces", "set", "size"),
-    ]
-)
 _WORDED = (Rel.SIMILAR_TEXT, Rel.MATCHES)
 People = Callable[[], int | None]
 
@@ -230,7 +202,8 @@ class Explainer:
             nodes.append(product(start))
         at = start
         for place, hop in enumerate(lead.hops):
-            words = self._readable(group.words(place), at, hop, asker) if hop.edge in _WORDED else ()
+            beside = [member.start for member in group.told[1:]] if place == 0 else []
+            words = self._readable(group.words(place), (at, *beside), hop, asker) if hop.edge in _WORDED else ()
             edges.append(self._edge(at, hop, words))
             nodes.append(product(hop.row) if hop.kind == "item" else self._entity(hop.row))
             at = hop.row
@@ -253,17 +226,17 @@ class Explainer:
             ]
         )
 
-    def _readable(self, words: tuple[str, ...], from_row: int | None, hop: Hop, asker: Asker) -> tuple[str, ...]:
-        """Words that tell a reader something.
+    def _readable(self, words: tuple[str, ...], from_rows: Sequence[int | None], hop: Hop, asker: Asker) -> tuple[str, ...]:
+        """Words that tell a reader something, as the texts have them.
 
         Not a pair that no reader finds ("base water" of "Base, Water Resist" is none, "can opener" is one), nor what every title has
         ("and", "for"): a likeness that nothing else carries is told without words.
         """
-        left = self._product(from_row).name if from_row is not None else asker.start.name if asker.start is not None else ""
-        texts = [" ".join(text.casefold().split()) for text in (left, self._product(hop.row).name)] if hop.kind == "item" else []
+        names = [self._product(row).name if row is not None else asker.start.name if asker.start is not None else "" for row in from_rows]
+        texts = [" ".join(text.casefold().split()) for text in (*names, self._product(hop.row).name)] if hop.kind == "item" else []
         whole = [word for word in words if " " not in word or all(word in text for text in texts)] or words
         bare = [" ".join(part for part in word.split() if part not in COMMON) for word in whole]
-        told = tuple(dict.fromkeys(word for word in bare if word))
+        told = quoted(tuple(dict.fromkeys(word for word in bare if word)), texts)
         return told or (words if hop.edge == Rel.MATCHES else ())
 
     def _edge(self, from_row: int | None, hop: Hop, words: tuple[str, ...]) -> Edge:
