@@ -4,36 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence, Set
+from functools import lru_cache
 
 # What every title has, so that sharing it says nothing; single words, as the index has them.
-COMMON = frozenset(
-    [
-        *(
-            "a",
-            "an",
-            "and",
-            "as",
-            "at",
-            "by",
-            "for",
-            "from",
-            "in",
-            "is",
-            "it",
-            "of",
-            "on",
-            "or",
-            "the",
-            "this",
-            "to",
-            "up",
-            "with",
-            "your",
-            "you",
-        ),
-        *("amazon", "com", "count", "ct", "each", "inch", "inches", "new", "pack", "packs", "pc", "pcs", "piece", "pieces", "set", "size"),
-    ]
-)
+_LITTLE = """a an and as at by for from in is it of on or the this to up with your you
+amazon com count ct each inch inches new pack packs pc pcs piece pieces set size"""
+COMMON = frozenset(_LITTLE.split())
 LONGEST = 6  # words of a quotation that grew
 _BREAK = re.compile(r"[^\w\s'’&./+-]+|(?<=\w)[.](?=\s|$)|\s[-–—]+\s")
 _GAP = " | "  # between what punctuation keeps apart
@@ -60,12 +36,14 @@ def quoted(words: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+@lru_cache(65536)
 def _flat(text: str) -> str:
     return f" {' '.join(_BREAK.sub(_GAP, text.casefold()).split())} "
 
 
 def _inside(short: str, long: str) -> bool:
-    return f" {short} " in f" {long} "
+    """Whether a run of whole words stands in a flat text or another run."""
+    return f" {short} " in (long if long[:1] == " " else f" {long} ")
 
 
 def _grown(word: str, flat: Sequence[str], used: Set[str]) -> str:
@@ -84,12 +62,14 @@ def _grown(word: str, flat: Sequence[str], used: Set[str]) -> str:
 
 def _beside(word: str, first: str, others: Sequence[str], side: int) -> str | None:
     """The word that stands on one side of a term in the first text, and in the others too."""
-    for place in re.finditer(re.escape(f" {word} "), first):
-        rest = first[place.end() - 1 :].split() if side > 0 else first[: place.start() + 1].split()
-        beside = rest[0 if side > 0 else -1] if rest else _GAP.strip()
+    place = first.find(f" {word} ")
+    while place >= 0:
+        end = place + len(word) + 2
+        beside = first[end : first.find(" ", end)] if side > 0 else first[first.rfind(" ", 0, place) + 1 : place]
         longer = f"{word} {beside}" if side > 0 else f"{beside} {word}"
-        if beside != _GAP.strip() and all(_inside(longer, text) for text in others):
+        if beside not in ("", _GAP.strip()) and all(_inside(longer, text) for text in others):
             return beside
+        place = first.find(f" {word} ", place + 1)
     return None
 
 
