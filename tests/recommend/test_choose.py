@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 
+from kg.config import TrainConfig
 from kg.events import EventLog
 from kg.testing import snapshot_of
-from recommend.choose import KIND_VALUES, RECENCY_DAYS, RECENCY_EVENTS, RIDGES, Part, _steps, _tasks, ridge_of
+from recommend.choose import KIND_VALUES, RECENCY_DAYS, RECENCY_EVENTS, RIDGES, Part, _steps, _tasks, asked_rows, choose, ridge_of
 from recommend.profile import Branch, Recency
 from recommend.slices import slices_of
 from recommend.testing import DAY, planted_material
+from recommend.texts import snapshot_texts
 from recommend.training import Training
+from recommend.views.build import Likeness, build_views
+from recommend.words import CatalogueWords
 
 
 def log_of(times, timed, kind_names=("purchase",)):
@@ -68,3 +72,24 @@ def test_fewer_people_choose_in_a_large_catalogue(monkeypatch):
     monkeypatch.setattr("recommend.choose.LARGE", snapshot.n_items - 1)
     monkeypatch.setattr("recommend.choose.ENOUGH", 30)
     assert sizes() == [10, 10, 10]
+
+
+def test_the_rows_that_the_choosing_people_had_choose_the_same_weights(monkeypatch):
+    snapshot, _ = planted_material()
+    monkeypatch.setattr("recommend.choose.PEOPLE", 6)
+    training = Training(snapshot, snapshot_texts(snapshot), config=TrainConfig(text_encoder=("words",), without=("gnn",)))
+    slices = slices_of(snapshot, 0.1, 3, 0, 3000)
+    alike = Likeness.build(CatalogueWords.fit(training.texts), None)
+
+    def parts(rows):
+        return [Part(one, build_views(one.snapshot, alike, None, rows=some)) for one, some in zip(slices, rows, strict=True)]
+
+    rows = asked_rows(slices, training)
+    whole, few = parts([None] * len(slices)), parts(rows)
+    for part, some in zip(few, rows, strict=True):
+        assert 0 < len(some) < (part.slice.snapshot.item_event_counts > 0).sum(), "else nothing is left out"
+        for view in part.views:
+            if view.name in ("co_bought", "next_bought"):
+                assert set(np.flatnonzero(np.diff(view.matrix.indptr))) <= set(some.tolist())
+    (chosen, report), (again, same) = choose(whole, snapshot, training), choose(few, snapshot, training)
+    assert again.to_dict() == chosen.to_dict() and same == report
