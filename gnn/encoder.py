@@ -74,7 +74,7 @@ class Inputs:
         basis: float32 [n_words, k].
         projected: float32 [n_items, k], TF-IDF times basis.
         gathers: Â of all relations, in as few operators as hold each entity under one relation.
-        touched: bool [n_entities], whether any of these products has the entity.
+        touched: bool [n_entities], whether any of these products (or of those that they were taken from) has the entity.
         places: int64 [n_items], which of the known products these are; None: all of them.
     """
 

@@ -22,8 +22,8 @@ from kg.seeds import derive
 # Scripts written without spaces: each character is a token, so that "pairs" become character bigrams.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 # Vowel signs and accents that Python's \w leaves out although they are inside words.
-_MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0900-\u0dff"
-_TOKEN = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[\w{_MARKS}]){{2,}}")
+MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0900-\u0dff"
+_TOKEN = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[\w{MARKS}]){{2,}}")
 _UNSPACED_CHARACTER = re.compile(rf"[{_UNSPACED}]\Z")
 _SIGNS = str.maketrans("™®©℠", "    ")  # NFKC would make letters of them: "Shave™" → "shavetm"
 MAX_TERMS = 200_000

@@ -40,7 +40,7 @@ class Edge:
         more_evidence: the other pieces, where they were looked up.
         count: for events, how many; for a collaborative edge, how many people, or "others" below five.
         last: for events, the ISO date of the last one.
-        words: for a likeness of texts, the words that carry it; None for other edges.
+        words: for a likeness of texts, the words that carry it, as both texts have them; None for other edges.
         derived: True for an edge that a model found.
         against: True for an event that says no to its product: returned, disliked, rated low.
     """

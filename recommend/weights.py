@@ -22,8 +22,8 @@ STAND_INS: dict[Branch, tuple[Branch, ...]] = {
 }
 
 
-BOUGHT_BOTH = ("co_bought", "next_bought")  # views of two products that somebody bought
-BEYOND = ("co_bought_similar", "ease")  # views that lead beyond them
+# Views of what people want beside or after a product, which need not be like it.
+BEYOND = ("co_bought_similar", "ease", "next_bought")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ class BranchWeights:
         """Weights of the question what is like a product, which no validation asks.
 
         Content counts as it does for products that nobody has bought, where nothing else speaks, whether anybody bought them or not;
-        beside it who bought both, and stated links. What goes on from there (`BEYOND`) tells what people want next, not what is alike,
-        and being new or popular makes nothing like another product.
+        beside it, for those that somebody bought, who bought both, and stated links. Being new or popular makes nothing like another
+        product, and neither does what its buyers wanted next (`BEYOND`), unless nothing else has any weight.
         """
-        content = {name: value for name, value in (self.unseen or self.seen).items() if name not in BEYOND}
-        both = {name: self.seen[name] for name in BOUGHT_BOTH if name in self.seen}
-        return BranchWeights({**content, **both}, content)
+        seen, unseen = ({name: value for name, value in some.items() if name not in BEYOND} for some in (self.seen, self.unseen))
+        content = unseen or seen
+        return BranchWeights({**seen, **content}, content) if content else BranchWeights(self.seen, self.unseen)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""

@@ -246,14 +246,20 @@ def test_ndcg_of_many_targets_is_that_of_each_rank():
 
 def test_likeness_has_the_weights_of_content_where_nothing_else_speaks() -> None:
     chosen = BranchWeights(
-        {"similar": 0.3, "co_bought": 2.0, "next_bought": 1.0, "co_bought_similar": 8.0, "ease": 0.7},
+        {"similar": 0.3, "co_bought": 2.0, "also_bought": 3.0, "next_bought": 1.0, "co_bought_similar": 8.0, "ease": 0.7},
         {"similar": 1.5, "brand": 0.1, "co_bought_similar": 11.0, "ease": 0.6},
         newness=0.4,
         popularity=0.2,
     )
     content = {"similar": 1.5, "brand": 0.1}
-    wanted = BranchWeights({**content, "co_bought": 2.0, "next_bought": 1.0}, content)
+    wanted = BranchWeights({**content, "co_bought": 2.0, "also_bought": 3.0}, content)
     assert chosen.of_likeness() == wanted
     weights = Weights({Branch.FEW_EVENTS: chosen})
     assert weights.branch(Branch.SIMILAR) == wanted and weights.branch(Branch.SESSION) == chosen
-    assert BranchWeights({"similar": 0.3, "ease": 0.7}, {}).of_likeness() == BranchWeights({"similar": 0.3}, {"similar": 0.3})
+
+
+@pytest.mark.parametrize("unseen", [{}, {"co_bought_similar": 1.5}])
+def test_likeness_of_a_shop_without_new_products_or_without_content(unseen: dict[str, float]) -> None:
+    assert BranchWeights({"similar": 0.3, "ease": 0.7}, unseen).of_likeness() == BranchWeights({"similar": 0.3}, {"similar": 0.3})
+    bought = BranchWeights({"next_bought": 0.3, "ease": 0.7}, unseen, newness=1.0)
+    assert bought.of_likeness() == BranchWeights({"next_bought": 0.3, "ease": 0.7}, unseen)

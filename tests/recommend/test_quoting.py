@@ -32,7 +32,17 @@ from recommend.quoting import LONGEST, quoted
         (("with love",), ("with love", "with love"), ("with love",)),
         # No word is quoted twice, and none is added to a term that stands in an earlier quotation.
         (("brush pro", "wet"), ("wet brush pro", "wet brush pro"), ("wet brush pro",)),
-        (("one two three four five six", "seven"), ("one two three four five six seven",) * 2, ("one two three four five six", "seven")),
+        (("b1 b2",), ("a1 b1 b2 b3 b4 b5 b6 b7 b8 b9",) * 2, ("a1 b1 b2 b3 b4 b5 b6 b7",)),
+        # A term within a word, or over a sign, stands in what is read as one word there; signs begin and end nothing.
+        (("oleum", "rust"), ("Rust-Oleum Spray 12 oz", "the Rust-Oleum brush"), ("rust-oleum",)),
+        (("brite non",), ("Scotch-Brite Non-Scratch sponges", "a Scotch-Brite Non-Scratch pad"), ("scotch-brite non-scratch",)),
+        (("cattleman", "cut"), ("Cattleman's Cut jerky", "Cattleman's Cut sticks"), ("cattleman's cut",)),
+        (("salt",), ("salt & pepper", "salt & vinegar"), ("salt",)),
+        (("salt",), ("salt & pepper", "salt & pepper"), ("salt & pepper",)),
+        (("red hat",), ("- red hat", "- red hat"), ("red hat",)),
+        (("pan",), ("pan w/ lid", "pan w/ handle"), ("pan",)),
+        (("cafe\u0301",), ("un cafe\u0301 noir", "le cafe\u0301 noir"), ("cafe\u0301 noir",)),
+        (("iphone",), ("case for iphone-12/12-pro/13/13-pro/14/14-pro/14-max", "iphone-12/12-pro/13/13-pro/14/14-pro/14-max"), ("iphone",)),
         # A term that no text has so (a pair over a comma) stays as it is; without texts nothing grows.
         (("base water",), ("Base, Water", "base water"), ("base water",)),
         (("kitten", "toy"), (), ("kitten", "toy")),
@@ -59,3 +69,8 @@ def test_a_quotation_stands_in_every_text_and_no_term_is_lost(left: list[str], r
     assert set(words) <= {part for quotation in told for part in quotation.split()}
     every = [part for quotation in told for part in set(quotation.split())]
     assert len(every) == len(set(every)), "a word is quoted once"
+
+
+def test_a_title_as_long_as_a_book_is_read_at_its_beginning_only() -> None:
+    long = "pad with " * 50_000
+    assert quoted(("pad",), (long, long))[0].startswith("pad with pad")
