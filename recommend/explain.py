@@ -229,12 +229,13 @@ class Explainer:
     def _readable(self, words: tuple[str, ...], from_rows: Sequence[int | None], hop: Hop, asker: Asker) -> tuple[str, ...]:
         """Words that tell a reader something, as the texts have them.
 
-        Not a pair that no reader finds ("base water" of "Base, Water Resist" is none, "can opener" is one), nor what every title has
-        ("and", "for"): a likeness that nothing else carries is told without words.
+        A pair that no reader finds ("base water" of "Base, Water Resist" is none, "can opener" is one) is told word by word, and what
+        every title has ("and", "for") not at all: a likeness that nothing else carries is told without words.
         """
         names = [self._product(row).name if row is not None else asker.start.name if asker.start is not None else "" for row in from_rows]
         texts = [" ".join(text.casefold().split()) for text in (*names, self._product(hop.row).name)] if hop.kind == "item" else []
-        whole = [word for word in words if " " not in word or all(word in text for text in texts)] or words
+        there = [word for term in words for word in ([term] if all(term in text for text in texts) else term.split())]
+        whole = [word for word in there if word in words or all(word in text for text in texts)] or words
         bare = [" ".join(part for part in word.split() if part not in COMMON) for word in whole]
         told = quoted(tuple(dict.fromkeys(word for word in bare if word)), texts)
         return told or (words if hop.edge == Rel.MATCHES else ())

@@ -259,12 +259,24 @@ def test_a_way_through_a_product_that_the_person_has_gives_place_to_the_shorter_
     assert kinds == ["similar"]
 
 
+def joined(words: tuple[str, ...]) -> PathPart:
+    """A likeness of the second product to the first."""
+    return PathPart("similar", Rel.SIMILAR_TEXT, 0.5, None, (Hop(Rel.SIMILAR_TEXT, "out", "item", 1, words=words, derived=True),))
+
+
 def test_word_pairs_that_no_reader_finds_are_left_out() -> None:
     words = ("city forest", "lego city", "lego")
     (path,) = Explainer(GRAPH).explain(parts(alike(0.5, "a", words)), PERSON).paths
     assert path.edges[-1].words == ("lego",)
     (path,) = Explainer(GRAPH).explain(parts(alike(0.5, "a", ("city forest",))), PERSON).paths
     assert path.edges[-1].words == ("city forest",)
+    texts = {"a": "toy for a cat", "b": "Catmint Toy, for Cat"}
+    (path,) = (
+        Explainer(snapshot_of(texts, [], [("u", "a", 1)]))
+        .explain(parts(joined(("for cat", "toy"))), Asker("item", None, asked_row=0))
+        .paths
+    )
+    assert path.edges[-1].words == ("cat", "toy"), "a pair over a word that is left out is told word by word"
 
 
 @pytest.mark.parametrize(
