@@ -98,7 +98,7 @@ class Inputs:
             words=None if self.words is None else self.words.some(places),
             projected=self.projected[chosen],
             gathers=tuple(replace(gather, weights=gather.weights.some(places)) for gather in self.gathers),
-            places=chosen,
+            places=chosen if self.places is None else self.places[chosen],
         )
 
     @property

@@ -28,7 +28,7 @@ def digest_arrays(arrays: Iterable[np.ndarray]) -> str:
     """Digest of arrays with dtype and shape."""
     state = hashlib.sha256()
     for array in arrays:
-        # As `digest_bytes` of the same bytes, read where they lie: a large model's arrays are half of what its training holds.
+        # As `digest_bytes` of the same bytes, read where they lie: a model of 300,000 products has 4.7 GB of them.
         flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         for part in (memoryview(f"{array.dtype.str}{array.shape}".encode()), flat.data):
             state.update(part.nbytes.to_bytes(8, "little"))

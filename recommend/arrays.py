@@ -83,6 +83,16 @@ class PickedRows:
         """Place of the row of each entry (int64)."""
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
+    def among(self, columns: NDArray[np.integer] | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Entries, of some columns alone or all: place of the row (int64), column (int64), value (float64)."""
+        if columns is None:
+            return self.starts, self.columns.astype(np.int64), self.values.astype(np.float64)
+        wanted = np.zeros(self.width, bool)
+        wanted[columns] = True
+        kept = np.flatnonzero(wanted[self.columns])
+        starts = np.searchsorted(np.cumsum(self.lengths), kept, side="right")
+        return starts.astype(np.int64), self.columns[kept].astype(np.int64), self.values[kept].astype(np.float64)
+
     def summed(self, weights: NDArray[np.floating]) -> NDArray[np.float64]:
         """Σ_k weights[k] · row k (float64 [width])."""
         values = self.values * np.repeat(np.asarray(weights, np.float64), self.lengths)

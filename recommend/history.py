@@ -42,12 +42,7 @@ class History:
 
     def among(self, matrix: sp.csr_array, columns: NDArray[np.integer]) -> tuple[Ints, Ints, Values]:
         """Entries of the history's rows in some columns: place of the row, column, value."""
-        part = self.of(matrix)
-        wanted = np.zeros(matrix.shape[1], bool)
-        wanted[columns] = True
-        kept = np.flatnonzero(wanted[part.columns])
-        start = np.searchsorted(np.cumsum(part.lengths), kept, side="right")
-        return start.astype(np.int64), part.columns[kept].astype(np.int64), part.values[kept].astype(np.float64)
+        return self.of(matrix).among(columns)
 
     def table(self, matrix: sp.csr_array, columns: NDArray[np.integer]) -> Values:
         """matrix[rows, columns] (float64 [h, columns])."""

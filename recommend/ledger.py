@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from kg.ontology import Rel
-from recommend.arrays import entries, places
+from recommend.arrays import PickedRows, places
 from recommend.history import History
 from recommend.parts import Hop, Parts, PathPart
 from recommend.profile import Branch
@@ -153,7 +153,7 @@ def _edges(view: SparseView, history: History, items: Rows) -> Run:
 
 
 def _bridge(view: CoBoughtSimilarView, history: History, items: Rows) -> Run:
-    slot, near, weight = _of_rows(view.near, items)
+    slot, near, weight = PickedRows.of(view.near, items).among()
     start, middle, bought = history.among(view.bought.matrix, near)
     left, right = _joined(middle, near)
 
@@ -165,7 +165,7 @@ def _bridge(view: CoBoughtSimilarView, history: History, items: Rows) -> Run:
 
 
 def _facts(view: FactView, history: History, items: Rows) -> Run:
-    slot, entity, own = _of_rows(view.factor, items)
+    slot, entity, own = PickedRows.of(view.factor, items).among()
     start, other, weight = history.among(view.factor, entity)
     left, right = _joined(other, entity)
     return _shared(view.name, view.relation, start[left], slot[right], other[left], weight[left] * own[right])
@@ -200,7 +200,7 @@ def _link(relation: Rel | str, direction: Literal["out", "in"], row: int, throug
 def _table(matrix: sp.csr_array, rows: Rows, columns: Rows) -> Values:
     """matrix[rows, columns] (float64)."""
     table = np.zeros((len(rows), len(columns)))
-    start, found, value = _of_rows(matrix, rows, columns)
+    start, found, value = PickedRows.of(matrix, rows).among(columns)
     order = np.argsort(columns, kind="stable")
     table[start, order[np.searchsorted(columns[order], found)]] = value
     return table
@@ -262,7 +262,7 @@ def _totals(view: LatentView, history: History, items: Rows, seen: NDArray[np.bo
         means = np.stack([np.sum(list(view.means[kind].values()), axis=0) for kind in (False, True)])
         return source @ target.T, source @ means[seen.astype(np.int64)].T
     if isinstance(view, EaseView):
-        slot, near, weight = _of_rows(view.near, items)
+        slot, near, weight = PickedRows.of(view.near, items).among()
         start, middle, value = history.among(view.matrix, near)
         left, right = _joined(middle, near)
         total = history.table(view.matrix, items)
@@ -271,22 +271,6 @@ def _totals(view: LatentView, history: History, items: Rows, seen: NDArray[np.bo
     candidates = [Candidate(item) for item in items.tolist()]
     total = np.array([[view.total(row, candidate) for candidate in candidates] for row in rows.tolist()])
     return total, np.array([[view.mean(row, bool(kind)) for kind in seen] for row in rows.tolist()])
-
-
-def _of_rows(matrix: sp.csr_array, rows: Rows, columns: NDArray[np.integer] | None = None) -> tuple[Ints, Ints, Values]:
-    """Entries of some rows, of some columns alone: place of the row, column, value."""
-    if len(rows) == 1:
-        found, values = entries(matrix, int(rows[0]))
-        start = np.zeros(len(found), np.int64)
-    else:
-        where, lengths = places(matrix.indptr, rows)
-        found, values, start = matrix.indices[where], matrix.data[where], np.repeat(np.arange(len(rows)), lengths)
-    if columns is not None:
-        wanted = np.zeros(matrix.shape[1], bool)
-        wanted[columns] = True
-        kept = wanted[found]
-        found, values, start = found[kept], values[kept], start[kept]
-    return start, found.astype(np.int64), values.astype(np.float64)
 
 
 def _joined(left: Ints, right: Ints) -> tuple[Ints, Ints]:

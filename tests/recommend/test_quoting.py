@@ -74,3 +74,5 @@ def test_a_quotation_stands_in_every_text_and_no_term_is_lost(left: list[str], r
 def test_a_title_as_long_as_a_book_is_read_at_its_beginning_only() -> None:
     long = "pad with " * 50_000
     assert quoted(("pad",), (long, long))[0].startswith("pad with pad")
+    assert quoted(("zebra",), ("pad " * 400 + "big zebra",) * 2) == ("pad pad pad pad pad pad big zebra",)
+    assert quoted(("zebra",), ("pad " * 600 + "big zebra",) * 2) == ("zebra",)
