@@ -120,7 +120,8 @@ def _asked(answer: Answer) -> str:
         "item_key": lambda: f"like {request.item_key}",
         "text": lambda: f"for “{short_title(request.text or '', limit=40)}”",
     }[request.question]()
-    return f"{len(answer.items)} recommendations {what} ({str(answer.branch).replace('_', ' ')})"
+    many = "recommendation" if len(answer.items) == 1 else "recommendations"
+    return f"{len(answer.items)} {many} {what} ({str(answer.branch).replace('_', ' ')})"
 
 
 def _item(item: Recommendation) -> Text:

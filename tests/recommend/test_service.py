@@ -103,6 +103,7 @@ def test_being_new_or_popular_makes_nothing_like_a_product(toy) -> None:
     alone = whole.recommend(item="p03", where="price < 10")  # cheap socks, which nothing joins to a LEGO set
     assert (alone.items, alone.notes) == ((), ("Nothing that may be recommended is like p03, as far as this model can tell.",))
     assert "Nothing is left" not in answer_text(alone) and "is like p03" in answer_text(alone)
+    assert answer_text(whole.recommend(item="p06", k=1)).startswith("1 recommendation like p06")
     assert "Nothing is left" in answer_text(whole.recommend(user="u1", where="price < 0"))
 
 
