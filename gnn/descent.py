@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from gnn.batches import Batch
+from gnn.device import logits_dtype, repeatable
 from gnn.losses import history_softmax
-from gnn.train import logits_dtype
 from kg.errors import StateError
 from kg.progress import SILENT, Progress
 
@@ -63,7 +63,7 @@ def descend(
     optimiser = kind(model.parameters(), lr=how.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: max(0.0, 1 - step / how.steps))
     best, best_step, kept, step = -1.0, 0, {}, 0
-    with progress.stage(name, how.steps) as advance:
+    with repeatable(next(model.parameters()).device), progress.stage(name, how.steps) as advance:
         for step in range(1, how.steps + 1):
             value = loss(step)
             if not math.isfinite(float(value.detach())):

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gnn.descent import Descent, descend
+from gnn.device import choose_device
 from gnn.factors import Factors
 from gnn.layers import Operator
-from gnn.train import choose_device
 from gnn.validation import Validation
 from kg.progress import SILENT, Progress
 from kg.seeds import derive

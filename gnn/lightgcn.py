@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from gnn.batches import Batch, Batches
 from gnn.config import GnnConfig
 from gnn.descent import Descent, descend, softmax_loss
+from gnn.device import choose_device
 from gnn.factors import Factors
 from gnn.layers import Operator, WeightedSum
-from gnn.train import choose_device
 from gnn.validation import Validation
 from kg.progress import SILENT, Progress
 from kg.seeds import derive

@@ -16,6 +16,7 @@ from torch import Tensor
 from gnn.batches import Batch, Batches
 from gnn.checkpoint import Best, Checkpoint
 from gnn.config import GnnConfig
+from gnn.device import choose_device, logits_dtype, repeatable
 from gnn.embeddings import COMPONENTS, EmbeddingTable, ItemEdges, TowerSide, check_finite, lengths
 from gnn.encoder import TEXT_SCALE, Inputs, Side, Tower
 from gnn.features import TextFeatures
@@ -24,7 +25,7 @@ from gnn.losses import history_softmax
 from gnn.tensors import entity_idf, item_edges
 from gnn.validation import Part, Validation
 from kg.digest import digest_arrays, digest_bytes
-from kg.errors import EngineError, StateError
+from kg.errors import StateError
 from kg.progress import SILENT, Progress
 from kg.seeds import derive
 from kg.snapshot import GraphSnapshot
@@ -82,7 +83,8 @@ def fit(
         key = digest_bytes(snapshot.digest.encode(), features.digest.encode(), config.digest.encode(), asked)
         kept = Checkpoint(checkpoint, key) if checkpoint is not None else None
         parts = valid.parts(snapshot) if valid is not None else {}
-        report |= _train(tower, trained, everything, histories, known_rows, config, progress, parts, kept)
+        with repeatable(device):
+            report |= _train(tower, trained, everything, histories, known_rows, config, progress, parts, kept)
     else:
         progress.note("Nobody has two products, so the GNN is not trained; products are alike as far as their texts are.")
         tower.text_only()
@@ -229,27 +231,3 @@ def _histories(snapshot: GraphSnapshot, known_rows: NDArray[np.int64]) -> sp.csr
     """Histories over known products of the people who have two or more (CSR [n_people, n_known])."""
     seen = sp.csr_array(snapshot.interactions[:, known_rows])
     return sp.csr_array(seen[np.flatnonzero(np.diff(seen.indptr) >= 2)])
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of a setting: "auto" is CUDA, then MPS, then the CPU.
-
-    Raises:
-        EngineError: a device that this machine does not have.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}.get(name.split(":")[0], True)
-    if not there:
-        raise EngineError(f"This machine has no device {name!r} for torch.", "Use --device auto or --device cpu.")
-    return torch.device(name)
-
-
-def logits_dtype(name: str, device: torch.device) -> torch.dtype:
-    """Precision of the logits: bfloat16 where the hardware multiplies it, else float32."""
-    if name != "auto":
-        return torch.bfloat16 if name == "bfloat16" else torch.float32
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    supported = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.bfloat16 if supported else torch.float32

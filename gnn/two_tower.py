@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from gnn.batches import Batch, Batches
 from gnn.config import GnnConfig
 from gnn.descent import Descent, descend, softmax_loss
+from gnn.device import choose_device
 from gnn.features import TextFeatures
 from gnn.layers import Operator
-from gnn.train import choose_device
 from gnn.validation import Validation
 from kg.progress import SILENT, Progress
 from kg.seeds import derive

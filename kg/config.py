@@ -270,7 +270,7 @@ class FitSettings(Section):
 PRESETS: dict[str, tuple[tuple[str, ...], dict[str, float]]] = {
     "fast": (("gnn",), {}),
     "default": ((), {}),
-    "best": ((), {"gnn_towers": 2}),
+    "best": ((), {"gnn_towers": 4}),
 }
 
 
@@ -278,11 +278,12 @@ class TrainConfig(Section):
     """`[train]`: how a model is fitted.
 
     Args:
-        preset: what is traded for cost: "fast" goes without the GNN, "best" fits two, "default" one.
+        preset: what is traded for cost: "fast" goes without the GNN, "best" fits four, "default" one.
         seed: every random number is derived from it.
         text_encoder: names of text encoders, joined.
         without: parts that are left out ("gnn", "ease", …).
         valid_fraction: share of the latest events that the weights are chosen on.
+        device: what the GNN is fitted on: "auto" (CUDA, then MPS, then the CPU), "cpu", "mps", "cuda" or "cuda:1".
         settings: numbers of the fit.
     """
 
@@ -291,6 +292,7 @@ class TrainConfig(Section):
     text_encoder: tuple[str, ...] = ("words", "static")
     without: tuple[str, ...] = ()
     valid_fraction: float = Field(default=0.1, gt=0, lt=1)
+    device: str = Field(default="auto", pattern=r"^(auto|mps|(cpu|cuda)(:\d+)?)$")
     settings: FitSettings = FitSettings()
 
     def spelled_out(self) -> TrainConfig:

@@ -97,8 +97,8 @@ def save(models: Path, fitted: Fitted, config: Mapping[str, Any], use_it: bool =
     if scorer.text is not None:
         arrays["text"] = scorer.text.vectors
     words = scorer.words.arrays()
-    # Seconds differ from run to run and say nothing about the model; equal fits give equal bytes.
-    table = None if fitted.table is None else _without_seconds(fitted.table)
+    # Seconds and the device say nothing about the model; equal fits give equal bytes.
+    table = None if fitted.table is None else _timeless(fitted.table)
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "snapshot_digest": scorer.snapshot.digest,
@@ -106,7 +106,7 @@ def save(models: Path, fitted: Fitted, config: Mapping[str, Any], use_it: bool =
         "gnn_digest": "" if table is None else table.digest,
         "views": [[name, kind_of(view)] for name, view in scorer.views.items()],
         "weights": scorer.weights.to_dict(),
-        "config": dict(config),
+        "config": {name: value for name, value in config.items() if name != "device"},
         "report": fitted.report,
         "arrays": digest_arrays(array for _, array in sorted({**arrays, **words}.items())),
     }
@@ -174,8 +174,10 @@ def _of_another_graph(folder: Path, trained_on: str, snapshot: GraphSnapshot) ->
     return StateError(told, "Train again: clew train.")
 
 
-def _without_seconds(table: EmbeddingTable) -> EmbeddingTable:
-    return replace(table, settings={name: value for name, value in table.settings.items() if name != "seconds"})
+def _timeless(table: EmbeddingTable) -> EmbeddingTable:
+    settings = {name: value for name, value in table.settings.items() if name != "seconds"}
+    config = settings.get("config")
+    return replace(table, settings=settings | ({"config": {**config, "device": "auto"}} if isinstance(config, dict) else {}))
 
 
 class _Encode:

@@ -111,11 +111,14 @@ def _views(
 
 
 def read_texts(training: Training, for_gnn: bool) -> Texts:
-    """Encode the catalogue's texts and measure their likeness."""
+    """Encode the catalogue's texts and measure their likeness; for a GNN, refuse a device that is not there before that takes its time."""
+    from gnn.device import choose_device
     from gnn.features import text_features
     from gnn.text import JoinedEncoder, cached_encode, text_encoder, words_of
     from gnn.text_words import WordsEncoder
 
+    if for_gnn:
+        choose_device(training.config.device)
     encoder = text_encoder("+".join(training.config.text_encoder), training.texts, training.cache, training.progress)
     known = words_of(encoder)
     words = CatalogueWords.fit(training.texts) if known is None else CatalogueWords(known.index, known.index.transform(training.texts))
@@ -148,6 +151,7 @@ def _gnn(
             steps=max(1, round(GnnConfig().planned_steps(people) * chosen.gnn_effort)),
             temperature=chosen.gnn_temperature,
             identity_dropout=chosen.gnn_identity_dropout,
+            device=training.config.device,
         )
         tables.append(fit_gnn(snapshot, texts.features, config, training.progress, held, checkpoint))
     return joined(tables)

@@ -83,7 +83,7 @@ def train(workspace: Workspace, config: TrainConfig | None = None, progress: Pro
         progress: who listens.
 
     Returns:
-        The bundle; the same graph and settings give the same digest.
+        The bundle; on one machine (and so many threads) the same graph and settings give the same digest.
 
     Raises:
         StateError: no product in the graph, or another process is writing.

@@ -18,7 +18,8 @@ from kg.errors import UsageError
 @click.option("--ranker", "names", default="clew", show_default=True, help="One or more names, joined by commas.")
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder that the file's paths start at; its own by default.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random number.")
-@click.option("--preset", type=click.Choice(["fast", "default", "best"]), help="Of clew: fast goes without the GNN, best fits two.")
+@click.option("--device", help="What networks are fitted on: auto, cpu, cuda, cuda:1 or mps; auto if nothing says otherwise.")
+@click.option("--preset", type=click.Choice(["fast", "default", "best"]), help="Of clew: fast goes without the GNN, best fits four.")
 @click.option("--without", default="", help="Parts of clew to leave out, such as gnn or ease,gnn: cheaper fits.")
 @click.option(
     "--explanations", type=click.IntRange(1), metavar="N", help="Put clew's reasons to the test for N people of each test instead."
@@ -30,6 +31,7 @@ def evaluate(
     names: str,
     data: Path | None,
     seed: int,
+    device: str | None,
     preset: str | None,
     without: str,
     explanations: int | None,
@@ -57,7 +59,8 @@ def evaluate(
     less = tuple(name.strip() for name in without.split(",") if name.strip())
     check_without(less, benchmark.snapshot)
     changes: dict[str, Any] = {"seed": seed, "without": tuple(dict.fromkeys((*found.train.without, *less)))}
-    config = found.train.model_copy(update=changes if preset is None else {**changes, "preset": preset}).spelled_out()
+    changes |= {name: value for name, value in (("preset", preset), ("device", device)) if value is not None}
+    config = found.train.model_copy(update=changes).spelled_out()
     with tempfile.TemporaryDirectory() as folder:
         training = Training(benchmark.snapshot, benchmark.texts, benchmark.valid, config, Path(folder), progress)
         if explanations is not None:

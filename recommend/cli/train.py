@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 @click.command()
 @command_options
 @click.option(
-    "--preset", type=click.Choice(["fast", "default", "best"]), help="fast goes without the GNN, best fits two; clew.toml has the same."
+    "--preset", type=click.Choice(["fast", "default", "best"]), help="fast goes without the GNN, best fits four; clew.toml has the same."
 )
 @click.option("--without", default="", help="Parts to leave out, such as gnn or similar,brand.")
 @click.option("--text-encoder", default="", help="Text encoders, joined by a plus sign: words+static.")
 @click.option("--seed", type=int, default=None, help="Seed of every random number.")
+@click.option("--device", help="What networks are fitted on: auto, cpu, cuda, cuda:1 or mps; auto if nothing says otherwise.")
 @click.option("--tune", "trials", type=click.IntRange(1), default=None, help="First look for better settings, trying so many.")
 @click.option("--tune-minutes", "minutes", type=click.FloatRange(0, min_open=True), default=None, help="For so long at most.")
 @click.option("--estimate", "only_estimate", is_flag=True, help="Say what it would cost, and stop.")
@@ -32,14 +33,15 @@ def train(
     without: str,
     text_encoder: str,
     seed: int | None,
+    device: str | None,
     trials: int | None,
     minutes: float | None,
     only_estimate: bool,
 ) -> None:
     """Fit views, GNN and weights into a model, and let it answer.
 
-    The same graph, settings and seed give the same model. Settings that --tune finds hold for later trainings too (tuned.json in the
-    workspace); a search that was stopped goes on with the same command.
+    On one machine the same graph, settings and seed give the same model. Settings that --tune finds hold for later trainings too
+    (tuned.json in the workspace); a search that was stopped goes on with the same command.
     """
     from kg.errors import UsageError
     from kg.workspace import Workspace
@@ -50,7 +52,7 @@ def train(
         raise UsageError("--tune-minutes bounds --tune, which is not given.", "Say how many settings to try: --tune 20.")
 
     workspace = Workspace(session.workspace).open()
-    config = _settings(workspace, preset, without, text_encoder, seed)
+    config = _settings(workspace, preset, without, text_encoder, seed, device)
     expected = estimate(workspace.snapshot(), config)
     progress = session.progress()
     progress.note(f"Training takes about {expected.seconds:.0f} s and {expected.mb:.0f} MB.")
@@ -63,7 +65,9 @@ def train(
     session.emit(document if tuned is None else {**document, "tuned": tuned.to_dict()}, lambda: _tuned(tuned) + _text(made))
 
 
-def _settings(workspace: Workspace, preset: str | None, without: str, text_encoder: str, seed: int | None) -> TrainConfig:
+def _settings(
+    workspace: Workspace, preset: str | None, without: str, text_encoder: str, seed: int | None, device: str | None
+) -> TrainConfig:
     from kg.config import Config
     from recommend.train import check_without
 
@@ -75,6 +79,8 @@ def _settings(workspace: Workspace, preset: str | None, without: str, text_encod
         changes["text_encoder"] = tuple(name.strip() for name in text_encoder.split("+") if name.strip())
     if seed is not None:
         changes["seed"] = seed
+    if device is not None:
+        changes["device"] = device
     found = config.train.model_copy(update=changes).spelled_out()
     check_without(found.without, workspace.snapshot())
     return found

@@ -38,7 +38,7 @@ class LightGcn(_Compared):
         """Fit on train, stopped on valid."""
         from gnn.lightgcn import LightGcnConfig, fit_lightgcn
 
-        snapshot, config = training.snapshot, LightGcnConfig(seed=training.config.seed)
+        snapshot, config = training.snapshot, LightGcnConfig(seed=training.config.seed, device=training.config.device)
         self._keep(fit_lightgcn(snapshot, config, held_out(snapshot, training.valid), training.progress), snapshot.n_items)
 
 
@@ -51,7 +51,7 @@ class TwoTower(_Compared):
         from gnn.text import text_encoder
         from gnn.two_tower import TwoTowerConfig, fit_two_tower
 
-        snapshot, config = training.snapshot, TwoTowerConfig(seed=training.config.seed)
+        snapshot, config = training.snapshot, TwoTowerConfig(seed=training.config.seed, device=training.config.device)
         encoder = text_encoder("+".join(training.config.text_encoder), training.texts, training.cache, training.progress)
         features = text_features(encoder, training.texts, training.cache, training.progress)
         held = held_out(snapshot, training.valid)
@@ -65,7 +65,7 @@ class Hybrid(_Compared):
         """Fit on train, stopped on valid."""
         from gnn.hybrid import HybridConfig, fit_hybrid
 
-        snapshot, config = training.snapshot, HybridConfig(seed=training.config.seed)
+        snapshot, config = training.snapshot, HybridConfig(seed=training.config.seed, device=training.config.device)
         words = CatalogueWords.fit(training.texts).matrix
         self._keep(fit_hybrid(snapshot, words, config, held_out(snapshot, training.valid), training.progress), snapshot.n_items)
 

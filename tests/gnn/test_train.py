@@ -12,6 +12,7 @@ import gnn.train
 import gnn.validation
 from gnn.batches import Batches
 from gnn.config import GnnConfig
+from gnn.device import choose_device
 from gnn.embeddings import EmbeddingTable
 from gnn.encoder import Inputs, Tower
 from gnn.features import TextFeatures, text_features
@@ -19,7 +20,7 @@ from gnn.losses import history_softmax
 from gnn.tensors import entity_idf, events_of_hetero, item_edges, row_weights, to_hetero
 from gnn.testing import QUICK, random_features, random_shop
 from gnn.text import text_encoder
-from gnn.train import choose_device, fit
+from gnn.train import fit
 from gnn.validation import Validation
 from kg.errors import EngineError, InputError, StateError
 from kg.testing import snapshot_of, stated
@@ -55,6 +56,20 @@ def test_same_seed_same_bytes_other_seed_others() -> None:
     first, second = fit(shop, features, QUICK), fit(shop, features, QUICK)
     assert first.digest == second.digest
     assert fit(shop, features, GnnConfig(**{**QUICK.to_dict(), "seed": 1})).digest != first.digest
+
+
+def test_many_threads_give_the_same_bytes_as_one() -> None:
+    shop = planted_shop(1500)  # enough rows a step that torch shares them out among threads
+    features, config = random_features(1, shop.n_items), GnnConfig(dim=32, steps=4, warmup=1, people=1500)
+    before, digests = torch.get_num_threads(), []
+    try:
+        for threads in (1, 4, 4):
+            torch.set_num_threads(threads)
+            digests.append(fit(shop, features, config).digest)
+    finally:
+        torch.set_num_threads(before)
+    assert len(set(digests)) == 1
+    assert not torch.are_deterministic_algorithms_enabled(), "what else a process does with torch is as it was"
 
 
 def test_table_round_trip_and_damage(tmp_path) -> None:
@@ -135,10 +150,15 @@ def test_divergence_is_refused() -> None:
         fit(shop, random_features(3, shop.n_items), GnnConfig(**{**QUICK.to_dict(), "temperature": 1e-40}))
 
 
-def test_unknown_device_is_refused() -> None:
+def test_a_device_that_is_not_there_is_refused() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(EngineError, match="no device 'cuda'"):
             choose_device("cuda")
+    with pytest.raises(EngineError, match="no device 'cuda:99'"):
+        choose_device("cuda:99")
+    for name in ("gpu", "cuda:first", "cpu:"):
+        with pytest.raises(InputError, match="is no device"):
+            choose_device(name)
     assert choose_device("cpu") == torch.device("cpu")
 
 

@@ -117,6 +117,15 @@ def test_a_part_that_does_not_exist(own_workspace):
     assert "part of the model 'gnm'" in run("train", "--without", "gnm", "-w", str(own_workspace), code=1).output
 
 
+def test_a_device_can_be_named_and_is_no_part_of_the_model(protocol, own_workspace):
+    where = ("-w", str(own_workspace), "--text-encoder", "words", "--json", "-q")
+    made = [json.loads(run("train", "--device", device, *where).stdout)["model"] for device in ("cpu", "cpu:0")]
+    assert made[0] == made[1]
+    assert "'gpu' is no device" in run("train", "--device", "gpu", *where, code=1).output
+    assert "no device 'cuda:99'" in run("train", "--device", "cuda:99", *where, code=3).output
+    assert "no device 'cuda:99'" in run("evaluate", str(protocol), "--device", "cuda:99", "-q", code=3).output
+
+
 def test_presets_are_named_alike_everywhere(protocol, own_workspace):
     for command in (train, evaluate):
         (choice,) = (option.type for option in command.params if option.name == "preset")
