@@ -40,20 +40,27 @@ class Validation:
     def parts(self, snapshot: GraphSnapshot) -> dict[str, Part]:
         """Its pairs of new products ("cold") and of known ones ("warm"), each with its candidates; empty parts are left out."""
         known = snapshot.item_event_counts > 0
-        found = {}
-        for name, candidates in (("cold", ~known), ("warm", known)):
-            inside = candidates[self.item_rows] & (self.user_rows >= 0)
-            users, items = self.user_rows[inside], self.item_rows[inside]
-            people = np.unique(users)
-            most = most_people(self.people, int(candidates.sum()))
-            if len(people) > most:
-                people = np.sort(generator(0, "gnn validation").choice(people, most, replace=False))
-            if len(people):
-                shape = (snapshot.n_users, snapshot.n_items)
-                truth = sp.csr_array((np.ones(len(users), np.float32), (users, items)), shape=shape)[people][:, candidates]
-                history = snapshot.interactions[people]
-                found[name] = Part(history, truth, np.flatnonzero(candidates))
-        return found
+        made = {name: self._part(snapshot, candidates) for name, candidates in (("cold", ~known), ("warm", known))}
+        return {name: part for name, part in made.items() if part is not None}
+
+    def joint(self, snapshot: GraphSnapshot) -> Part | None:
+        """New and known products in one ranking; None where no pair is of a new product, or none of a known one."""
+        if len(self.parts(snapshot)) < 2:
+            return None
+        return self._part(snapshot, np.ones(snapshot.n_items, np.bool_))
+
+    def _part(self, snapshot: GraphSnapshot, candidates: NDArray[np.bool_]) -> Part | None:
+        inside = candidates[self.item_rows] & (self.user_rows >= 0)
+        users, items = self.user_rows[inside], self.item_rows[inside]
+        people = np.unique(users)
+        most = most_people(self.people, int(candidates.sum()))
+        if len(people) > most:
+            people = np.sort(generator(0, "gnn validation").choice(people, most, replace=False))
+        if not len(people):
+            return None
+        shape = (snapshot.n_users, snapshot.n_items)
+        truth = sp.csr_array((np.ones(len(users), np.float32), (users, items)), shape=shape)[people][:, candidates]
+        return Part(snapshot.interactions[people], truth, np.flatnonzero(candidates))
 
 
 def most_people(people: int, n_candidates: int) -> int:

@@ -12,7 +12,7 @@ from gnn.features import TextFeatures
 from gnn.hybrid import HybridConfig, features_of, fit_hybrid
 from gnn.lightgcn import LightGcn, LightGcnConfig, fit_lightgcn
 from gnn.testing import random_features, random_shop
-from gnn.two_tower import TwoTowerConfig, fit_two_tower
+from gnn.two_tower import LIFTS, TwoTowerConfig, fit_two_tower
 from gnn.validation import Validation
 from kg.errors import StateError
 from kg.ontology import Rel
@@ -97,6 +97,22 @@ def test_a_held_out_part_stops_the_fit(planted):
     held = Validation(snapshot.events.user_rows[:50], snapshot.events.item_rows[-50:])
     fitted = fit_lightgcn(snapshot, LightGcnConfig(dim=8, steps=400, people=64), held)
     assert fitted.report["best_step"] <= fitted.report["steps"] < 400
+
+
+def test_new_products_are_as_loud_as_validation_says(planted):
+    """Where people find new products among all, the highest lift is right; where nobody finds a known one, none is chosen."""
+    snapshot, _ = planted
+    facts, features = _facts(snapshot), TextFeatures.of_vectors(np.zeros((snapshot.n_items, 1), np.float32))
+    config = TwoTowerConfig(dim=8, steps=20, people=64)
+    new, known = (np.flatnonzero((snapshot.item_event_counts > 0) == seen).astype(np.int32) for seen in (False, True))
+    users = np.arange(snapshot.n_users, dtype=np.int32)
+    asked = np.concatenate([new[users % len(new)], known[:1]])
+    held = Validation(np.concatenate([users, users[:1]]), asked)
+    lifted = fit_two_tower(snapshot, features, facts, config, held)
+    assert lifted.report["lift"] == max(LIFTS)
+    plain = fit_two_tower(snapshot, features, facts, config, Validation(users, new[users % len(new)]))
+    assert "lift" not in plain.report
+    assert np.allclose(lifted.target[new, -1], max(LIFTS)) and not lifted.target[known, -1].any()
 
 
 def test_shops_with_nothing_to_learn_from():
