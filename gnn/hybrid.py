@@ -29,7 +29,7 @@ from kg.snapshot import GraphSnapshot
 
 @dataclass(frozen=True, slots=True)
 class HybridConfig:
-    """Settings.
+    """Settings; length and learning rate were chosen on Beauty's validation (docs/model.md, "Against the references").
 
     Args:
         dim: length of the vectors.
@@ -41,9 +41,9 @@ class HybridConfig:
         device: as in `GnnConfig`.
     """
 
-    dim: int = 64
+    dim: int = 128
     passes: int = 30
-    learning_rate: float = 0.05
+    learning_rate: float = 0.2
     pairs: int = 4096
     draws: int = 20
     seed: int = 0
