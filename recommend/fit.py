@@ -21,6 +21,7 @@ from recommend.views.base import View
 from recommend.views.build import Likeness, build_views
 from recommend.views.ease import RIDGE
 from recommend.views.gnn import GnnView
+from recommend.views.next_ease import dense
 from recommend.views.popular import popularity
 from recommend.views.similar import unit_rows
 from recommend.words import CatalogueWords
@@ -107,6 +108,8 @@ def _views(
     training: Training, snapshot: GraphSnapshot, texts: Texts, table: EmbeddingTable | None, rows: NDArray[np.int32] | None = None
 ) -> list[View]:
     settings, without = training.config.settings, frozenset(training.config.without)
+    if not dense(training.snapshot.events, training.snapshot.n_items):  # of the whole shop, so that its slices have the same views
+        without |= {"next_ease"}
     return build_views(snapshot, texts.alike, table, without, settings.shrink, settings.ridge or RIDGE, rows)
 
 

@@ -17,6 +17,7 @@ from recommend import bundle
 from recommend.texts import snapshot_texts
 from recommend.training import Training
 from recommend.tuning import Tuned, keep, search, tuned_settings
+from recommend.views import next_ease
 from recommend.views.ease import MOST
 from recommend.views.facts import view_name
 from recommend.views.similar import ALL_PAIRS
@@ -58,6 +59,10 @@ def estimate(snapshot: GraphSnapshot, config: TrainConfig) -> Estimate:
         dense = min(known, MOST)
         seconds += 2 * 30 * (dense / 10_000) ** 3
         mb += 4 * dense**2 / 2**20
+    if "next_ease" not in config.without and next_ease.dense(snapshot.events, items):
+        side = min(known, next_ease.MOST)
+        seconds += 2 * (events / 200_000 + 15 * (side / 5_000) ** 3)
+        mb += 12 * side**2 / 2**20
     return Estimate(seconds, mb)
 
 
@@ -67,7 +72,7 @@ def check_without(names: Iterable[str], snapshot: GraphSnapshot) -> None:
     Raises:
         UnknownKeyError: no such view; near ones are suggested.
     """
-    known = {"gnn", "ease", "co_bought", "co_bought_similar", "similar", "similar_wide", "next_bought"}
+    known = {"gnn", "ease", "co_bought", "co_bought_similar", "similar", "similar_wide", "next_bought", "next_ease"}
     known |= {view_name(name) for name in snapshot.facts()} | {name.lower() for name in snapshot.links()}
     for name in names:
         if name not in known:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from recommend.pools import POPULARITY, Group
 
 PEOPLE = 30.0  # that the prior counts for
-SEEN = {"gnn": 0.3, "ease": 0.2, "co_bought": 0.15, "co_bought_similar": 0.15, "next_bought": 0.1, "similar": 0.1, "similar_wide": 0.1}
+SEEN = {"gnn": 0.3, "ease": 0.2, "co_bought": 0.15, "co_bought_similar": 0.15, "next_bought": 0.1, "next_ease": 0.1}
+SEEN |= {"similar": 0.1, "similar_wide": 0.1}
 UNSEEN = {"gnn": 0.3, "co_bought_similar": 0.25, "similar_wide": 0.25, "similar": 0.1}
 _FACT = {True: 0.01, False: 0.03}  # of known and of new products
 _LINK = 0.03

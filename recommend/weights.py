@@ -23,7 +23,7 @@ STAND_INS: dict[Branch, tuple[Branch, ...]] = {
 
 
 # Views of what people want beside or after a product, which need not be like it.
-BEYOND = ("co_bought_similar", "ease", "next_bought")
+BEYOND = ("co_bought_similar", "ease", "next_bought", "next_ease")
 
 
 @dataclass(frozen=True, slots=True)

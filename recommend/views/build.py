@@ -22,6 +22,7 @@ from recommend.views.facts import FactView
 from recommend.views.gnn import GnnView
 from recommend.views.large import recall_of
 from recommend.views.links import LinkView
+from recommend.views.next_ease import NextEaseView, next_ease
 from recommend.views.similar import ALL_PAIRS, NEAR, SimilarView, likeness, nearest
 from recommend.views.transitions import NextBoughtView, in_order, transitions
 from recommend.words import CatalogueWords
@@ -86,6 +87,8 @@ def build_views(
         found.append(EaseView(ease(snapshot.interactions, ridge), alike.near, seen))
     if in_order(snapshot.events):
         found.append(NextBoughtView(*transitions(snapshot.events, snapshot.n_items, rows=rows)))
+        if "next_ease" not in without:
+            found.append(NextEaseView(next_ease(snapshot.events, snapshot.n_items)))
     if table is not None:
         found.append(GnnView(table, seen, alike.words))
     return [view for view in found if view.name not in without]
@@ -162,6 +165,8 @@ def views_of_arrays(
             found[name] = LinkView(relation, part.matrix("forward"))
         elif kind == "ease":
             found[name] = EaseView(part.matrix("matrix"), part.matrix("near"), seen)
+        elif kind == "next_ease":
+            found[name] = NextEaseView(part.matrix("matrix"))
         elif kind == "next_bought":
             found[name] = NextBoughtView(part.matrix("matrix"), part.matrix("counts"))
         elif kind == "gnn" and table is not None:

@@ -42,7 +42,7 @@ def ease(interactions: sp.csr_array, ridge: float = RIDGE, cap: int = CAP, most:
     scale = np.maximum(np.diff(interactions.indptr), 1).astype(np.float32) ** -USER_POWER
     weighted = sp.csr_array(sp.diags_array(scale) @ interactions[:, rows])
     value = np.float32(ridge * (weighted.data**2).sum() / len(rows))
-    small = _strongest(*inverse(weighted, value), min(cap, len(rows) - 1))
+    small = strongest_of(_predicting(*inverse(weighted, value)), min(cap, len(rows) - 1))
     wide = sp.csr_array((small.data, rows[small.indices].astype(np.int32), small.indptr), shape=(len(rows), n_items))
     return at_rows(wide, rows, (n_items, n_items))
 
@@ -123,12 +123,17 @@ def _invert(gram: NDArray[np.float32]) -> None:
     assert not failed and not failed_too and np.shares_memory(found, gram), "a Gram matrix plus a ridge is positive definite"
 
 
-def _strongest(diagonal: NDArray[np.float32], blocks: Blocks, cap: int) -> sp.csr_array:
-    """Rows of −P / diag(P), diagonal out, the `cap` largest by size."""
-    found, start, n = [], 0, len(diagonal)
+def _predicting(diagonal: NDArray[np.float32], blocks: Blocks) -> Blocks:
+    """Rows of −P / diag(P)."""
     for rows in blocks:
-        block = -rows / diagonal[None, :]
-        size = len(block)
+        yield -rows / diagonal[None, :]
+
+
+def strongest_of(blocks: Blocks, cap: int) -> sp.csr_array:
+    """A square matrix that comes in blocks of rows (float32), its diagonal out, the `cap` largest of each row by size (CSR float32)."""
+    found, start, n = [], 0, 0
+    for block in blocks:
+        size, n = block.shape
         block[np.arange(size), np.arange(start, start + size)] = 0
         kept = np.sort(np.argpartition(-np.abs(block), cap - 1, axis=1)[:, :cap], axis=1)
         values = np.take_along_axis(block, kept, 1)
