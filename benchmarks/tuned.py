@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.common import DATA, HERE, environment, save
-from kg.config import FitSettings, TrainConfig
+from kg.config import PRESETS, FitSettings, TrainConfig
 from recommend.evaluate import evaluate
 from recommend.fit import read_texts, settled
 from recommend.protocol import Protocol
@@ -23,11 +23,11 @@ from recommend.tuning import search
 JOURNALS = HERE.parent / "build" / "tuned"
 
 
-def main(protocol: str, trials: int, minutes: float | None) -> None:
+def main(protocol: str, trials: int, minutes: float | None, preset: str = "default") -> None:
     """Search, fit both, print and keep."""
     found = Protocol.load(HERE / "protocols" / f"{protocol}.toml", DATA)
     benchmark = load_benchmark(found)
-    config = TrainConfig(**found.train.model_dump(exclude_unset=True)).spelled_out()
+    config = TrainConfig(**{**found.train.model_dump(exclude_unset=True), "preset": preset}).spelled_out()
     training = Training(benchmark.snapshot, benchmark.texts, benchmark.valid, config)
     texts = read_texts(training, "gnn" not in config.without)
 
@@ -45,7 +45,8 @@ def main(protocol: str, trials: int, minutes: float | None) -> None:
     documents = {name: evaluate(benchmark, "clew", one) for name, one in both.items()}
     for name, document in documents.items():
         print(f"{name:<8} " + ", ".join(f"{test} {100 * one[_deepest(one)]:.2f}" for test, one in document["tests"].items()))
-    _keep(protocol, {"search": tuned.to_dict(), **documents, "environment": environment()})
+    name = protocol if preset == "default" else f"{protocol} {preset}"
+    _keep(name, {"search": tuned.to_dict(), **documents, "environment": environment()})
 
 
 def _deepest(figures: dict[str, Any]) -> str:
@@ -63,5 +64,6 @@ if __name__ == "__main__":
     parser.add_argument("--protocol", default="open-ecommerce")
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--minutes", type=float)
+    parser.add_argument("--preset", default="default", choices=list(PRESETS))
     args = parser.parse_args()
-    main(args.protocol, args.trials, args.minutes)
+    main(args.protocol, args.trials, args.minutes, args.preset)
