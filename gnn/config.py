@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from kg.config import checked_device
 from kg.digest import digest_json
 from kg.errors import InputError
 
@@ -74,7 +75,7 @@ class GnnConfig:
             _require(name, getattr(self, name), 0 <= getattr(self, name) < 1, "in 0 ≤ x < 1")
         _require("target_share", self.target_share, 0 < self.target_share < 1, "in 0 < x < 1")
         _require("max_history", self.max_history, self.max_history >= 2, "2 or more")
-        _require("device", self.device, self.device.split(":")[0] in {"auto", "cpu", "cuda", "mps"}, "auto, cpu, cuda or mps")
+        checked_device(self.device)
         _require("logits", self.logits, self.logits in {"auto", "float32", "bfloat16"}, "auto, float32 or bfloat16")
 
     @classmethod

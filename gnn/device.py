@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
-from kg.errors import EngineError, InputError
+from kg.config import checked_device
+from kg.errors import EngineError
 
 
 def choose_device(name: str) -> torch.device:
@@ -19,9 +20,7 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
-    kind, _, number = name.partition(":")
-    if kind not in {"cpu", "cuda", "mps"} or (":" in name and not number.isdecimal()):
-        raise InputError(f"{name!r} is no device.", "Use auto, cpu, mps, cuda or, where there are several, cuda:1.")
+    kind, _, number = checked_device(name).partition(":")
     there = {"cuda": torch.cuda.device_count() > int(number or 0), "mps": torch.backends.mps.is_available()}.get(kind, True)
     if not there:
         raise EngineError(f"This machine has no device {name!r} for torch.", "Use --device auto or --device cpu.")

@@ -44,7 +44,7 @@ class Validation:
         return {name: part for name, part in made.items() if part is not None}
 
     def joint(self, snapshot: GraphSnapshot) -> Part | None:
-        """New and known products in one ranking; None where no pair is of a new product, or none of a known one."""
+        """New and known products in one ranking, of everybody who has a pair; None where all pairs are of new products, or all of known."""
         if len(self.parts(snapshot)) < 2:
             return None
         return self._part(snapshot, np.ones(snapshot.n_items, np.bool_))

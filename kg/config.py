@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 import typing
 from pathlib import Path
@@ -274,6 +275,20 @@ PRESETS: dict[str, tuple[tuple[str, ...], dict[str, float]]] = {
 }
 
 
+DEVICE = r"^(auto|((cpu|mps|cuda)(:(0|[1-9][0-9]{0,2}))?))$"
+
+
+def checked_device(name: str) -> str:
+    """The name, if it is one of a device.
+
+    Raises:
+        InputError: it is not.
+    """
+    if re.fullmatch(DEVICE, name) is None:
+        raise InputError(f"{name!r} is no device.", "Use auto, cpu, mps, cuda or, where there are several, cuda:1.")
+    return name
+
+
 class TrainConfig(Section):
     """`[train]`: how a model is fitted.
 
@@ -292,7 +307,7 @@ class TrainConfig(Section):
     text_encoder: tuple[str, ...] = ("words", "static")
     without: tuple[str, ...] = ()
     valid_fraction: float = Field(default=0.1, gt=0, lt=1)
-    device: str = Field(default="auto", pattern=r"^(auto|mps|(cpu|cuda)(:\d+)?)$")
+    device: str = Field(default="auto", pattern=DEVICE)
     settings: FitSettings = FitSettings()
 
     def spelled_out(self) -> TrainConfig:

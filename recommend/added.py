@@ -2,7 +2,8 @@
 
 What changes when a person u has a product i: the rows of u's products (their people in common, and u's own weight 1/√d_u), the row of
 i, and, since i has one more buyer, the scale of column i. Those are made again; no other row is touched. A row that was cut to its
-strongest entries keeps the same ones. The fusion weights, EASE and the parameters of the GNN are those of the last training.
+strongest entries keeps the same ones. The fusion weights, EASE (`ease`, `next_ease`) and the parameters of the GNN are those of the last
+training.
 """
 
 from __future__ import annotations

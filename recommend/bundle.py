@@ -97,7 +97,7 @@ def save(models: Path, fitted: Fitted, config: Mapping[str, Any], use_it: bool =
     if scorer.text is not None:
         arrays["text"] = scorer.text.vectors
     words = scorer.words.arrays()
-    # Seconds and the device say nothing about the model; equal fits give equal bytes.
+    # Neither seconds nor the device's name make a model another one; equal fits give equal bytes.
     table = None if fitted.table is None else _timeless(fitted.table)
     manifest: dict[str, Any] = {
         "format": FORMAT,

@@ -1,8 +1,9 @@
 """The graph, changed: what a scorer would say had an event not happened, a fact not held, or a path not been there.
 
-Nothing is trained again: the weights of the fusion and the parameters of the GNN stay. Everything that is counted from the graph is
-counted again: idf and row lengths of the relation, people in common, the share of a product in the norm of a history, the vector and
-the norm of the product in the GNN. Subtracting a contribution instead would prove nothing: it would only repeat the claim.
+Nothing is trained again: the weights of the fusion, EASE (`ease`, `next_ease`) and the parameters of the GNN stay. Everything else that
+is counted from the graph is counted again: idf and row lengths of the relation, people in common, the share of a product in the norm of
+a history, the vector and the norm of the product in the GNN. Subtracting a contribution instead would prove nothing: it would only
+repeat the claim.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def estimate(snapshot: GraphSnapshot, config: TrainConfig) -> Estimate:
     if "next_ease" not in config.without and next_ease.dense(snapshot.events, items):
         side = min(known, next_ease.MOST)
         seconds += 2 * (events / 200_000 + 15 * (side / 5_000) ** 3)
-        mb += 12 * side**2 / 2**20
+        mb += next_ease.BYTES * side**2 / 2**20
     return Estimate(seconds, mb)
 
 
@@ -88,7 +88,7 @@ def train(workspace: Workspace, config: TrainConfig | None = None, progress: Pro
         progress: who listens.
 
     Returns:
-        The bundle; on one machine (and so many threads) the same graph and settings give the same digest.
+        The bundle; on one machine's CPU, with as many threads, the same graph and settings give the same digest.
 
     Raises:
         StateError: no product in the graph, or another process is writing.
@@ -166,7 +166,8 @@ def enough_memory(snapshot: GraphSnapshot, config: TrainConfig) -> Iterator[None
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not _out_of_memory(error):
             raise
-        parts = [name for name in ("ease", "gnn") if name not in config.without]
+        most = ("ease", "gnn", *(("next_ease",) if next_ease.dense(snapshot.events, snapshot.n_items) else ()))
+        parts = [name for name in most if name not in config.without]
         lower = f"Leave out what needs most: clew train --without {','.join([*config.without, *parts])}." if parts else ""
         if not parts and config.text_encoder != ("words",):
             lower = "Know texts by their words alone: clew train --text-encoder words."

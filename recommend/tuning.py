@@ -138,7 +138,7 @@ def search(
         raise StateError("Every setting is given in clew.toml, so there is nothing to tune.", "Take some out of [train.settings].")
     # A ridge that nobody gave, and that there was nothing to choose on, begins at the usual one.
     now = {name: float(getattr(start or config.settings, name) or RIDGE) for name in names}
-    study = _study(folder, digest_json([about, config.model_dump(mode="json"), SPACE]).removeprefix("sha256:")[:16])
+    study = _study(folder, digest_json([about, config.model_dump(mode="json", exclude={"device"}), SPACE]).removeprefix("sha256:")[:16])
     if not study.trials:
         study.enqueue_trial(now)
     began, longest, refused = clock(), 0.0, ""

@@ -41,6 +41,7 @@ def evaluate(
 
     Nothing of the workspace is used. With several rankers each one's difference to the last is given with its paired interval.
     """
+    from kg.config import checked_device
     from recommend.evaluate import compare
     from recommend.protocol import Protocol
     from recommend.rankers import ranker
@@ -59,7 +60,8 @@ def evaluate(
     less = tuple(name.strip() for name in without.split(",") if name.strip())
     check_without(less, benchmark.snapshot)
     changes: dict[str, Any] = {"seed": seed, "without": tuple(dict.fromkeys((*found.train.without, *less)))}
-    changes |= {name: value for name, value in (("preset", preset), ("device", device)) if value is not None}
+    changes |= {} if preset is None else {"preset": preset}
+    changes |= {} if device is None else {"device": checked_device(device)}
     config = found.train.model_copy(update=changes).spelled_out()
     with tempfile.TemporaryDirectory() as folder:
         training = Training(benchmark.snapshot, benchmark.texts, benchmark.valid, config, Path(folder), progress)

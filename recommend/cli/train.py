@@ -40,8 +40,8 @@ def train(
 ) -> None:
     """Fit views, GNN and weights into a model, and let it answer.
 
-    On one machine the same graph, settings and seed give the same model. Settings that --tune finds hold for later trainings too
-    (tuned.json in the workspace); a search that was stopped goes on with the same command.
+    On one machine's CPU the same graph, settings, seed and number of threads give the same model. Settings that --tune finds hold for
+    later trainings too (tuned.json in the workspace); a search that was stopped goes on with the same command.
     """
     from kg.errors import UsageError
     from kg.workspace import Workspace
@@ -68,7 +68,7 @@ def train(
 def _settings(
     workspace: Workspace, preset: str | None, without: str, text_encoder: str, seed: int | None, device: str | None
 ) -> TrainConfig:
-    from kg.config import Config
+    from kg.config import Config, checked_device
     from recommend.train import check_without
 
     config = Config.load(workspace.config_file) if workspace.config_file.is_file() else Config()
@@ -80,7 +80,7 @@ def _settings(
     if seed is not None:
         changes["seed"] = seed
     if device is not None:
-        changes["device"] = device
+        changes["device"] = checked_device(device)
     found = config.train.model_copy(update=changes).spelled_out()
     check_without(found.without, workspace.snapshot())
     return found

@@ -156,7 +156,7 @@ def test_a_device_that_is_not_there_is_refused() -> None:
             choose_device("cuda")
     with pytest.raises(EngineError, match="no device 'cuda:99'"):
         choose_device("cuda:99")
-    for name in ("gpu", "cuda:first", "cpu:"):
+    for name in ("gpu", "cuda:first", "cpu:", "cpu:01", "cuda:٣"):
         with pytest.raises(InputError, match="is no device"):
             choose_device(name)
     assert choose_device("cpu") == torch.device("cpu")
@@ -378,7 +378,7 @@ def test_no_torch_where_answers_are_served() -> None:
         ({"steps": -1}, "steps is -1"),
         ({"temperature": -1.0}, "temperature is -1.0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
-        ({"device": "gpu"}, "device is 'gpu'"),
+        ({"device": "gpu"}, "'gpu' is no device"),
         ({"target_share": 1.0}, "target_share is 1.0"),
         ({"stepss": 3}, "no setting 'stepss'"),
         ({"steps": "many"}, "steps is 'many'"),

@@ -122,6 +122,7 @@ def test_a_device_can_be_named_and_is_no_part_of_the_model(protocol, own_workspa
     made = [json.loads(run("train", "--device", device, *where).stdout)["model"] for device in ("cpu", "cpu:0")]
     assert made[0] == made[1]
     assert "'gpu' is no device" in run("train", "--device", "gpu", *where, code=1).output
+    assert "'gpu' is no device" in run("evaluate", str(protocol), "--device", "gpu", "--ranker", "popularity", "-q", code=1).output
     assert "no device 'cuda:99'" in run("train", "--device", "cuda:99", *where, code=3).output
     assert "no device 'cuda:99'" in run("evaluate", str(protocol), "--device", "cuda:99", "-q", code=3).output
 
