@@ -36,7 +36,7 @@ def test_one_more_event_is_what_a_rebuild_says(trained, user_row, item_row, kind
     graph = added.snapshot
     words = CatalogueWords.fit(snapshot_texts(graph))
     shrink = trained.views["co_bought"].shrink
-    built = build_views(graph, Likeness.build(words, None), None, frozenset({"gnn", "ease"}), shrink)
+    built = build_views(graph, Likeness.build(words, None), None, frozenset({"gnn", "ease", "next_ease"}), shrink)
     rebuilt = {view.name: view for view in built}
     assert set(rebuilt) == set(added.views)
     assert {"co_bought", "co_bought_similar", "next_bought"} <= set(rebuilt)
