@@ -159,12 +159,11 @@ class FittedTowers:
     """
 
     def __init__(self, model: TwoTower, products: Products, report: dict[str, object], lift: float = 0.0) -> None:
-        self._model, self._products, self.report = model, products, report
+        self._model, self._new, self.report = model, np.ones(len(products.text), np.float32), report
+        self._new[products.known] = 0
         with torch.no_grad():
             self._source, target = products.vectors(model.source), products.vectors(model.target)
-        lifts = np.full((len(target), 1), lift, np.float32)
-        lifts[products.known] = 0
-        self.target: NDArray[np.float32] = np.concatenate([target.cpu().numpy(), lifts], axis=1)  # [n_items, d + 1]
+        self.target: NDArray[np.float32] = np.concatenate([target.cpu().numpy(), lift * self._new[:, None]], axis=1)  # [n_items, d + 1]
 
     def people(self, profiles: sp.csr_array) -> NDArray[np.float32]:
         """Vectors of people (CSR [b, n_items] → float32 [b, d + 1]), of length 1 but for the last number, which is 1."""
@@ -172,11 +171,10 @@ class FittedTowers:
             found = nn.functional.normalize(self._model.people(profiles, self._source), dim=1).cpu().numpy()
         return np.concatenate([found, np.ones((len(found), 1), np.float32)], axis=1)
 
-    def lifted(self, joint: Part) -> FittedTowers:
-        """The same with the lift of LIFTS under which people find most in one ranking of new and known products."""
-        tried = [FittedTowers(self._model, self._products, {**self.report, "lift": lift}, lift) for lift in LIFTS]
-        people = self.people(joint.history)
-        return max(tried, key=lambda one: joint.ndcg_of(people, one.target))
+    def best_lift(self, joint: Part) -> float:
+        """The one of LIFTS under which people find most in one ranking of new and known products."""
+        people, plain = self.people(joint.history), self.target[:, :-1]
+        return max(LIFTS, key=lambda lift: joint.ndcg_of(people, np.concatenate([plain, lift * self._new[:, None]], axis=1)))
 
     def scores(self, profiles: sp.csr_array) -> NDArray[np.float32]:
         """Scores of many histories (CSR [b, n_items] → float32 [b, n_items])."""
@@ -226,4 +224,7 @@ def fit_two_tower(
 
     report = descend("two-tower", model, loss, look if parts else None, Descent(config.steps, config.learning_rate), progress)
     fitted, joint = FittedTowers(model, products, report), None if valid is None else valid.joint(snapshot)
-    return fitted if joint is None else fitted.lifted(joint)
+    if joint is None:
+        return fitted
+    lift = fitted.best_lift(joint)
+    return FittedTowers(model, products, {**report, "lift": lift}, lift)

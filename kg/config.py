@@ -275,6 +275,7 @@ PRESETS: dict[str, tuple[tuple[str, ...], dict[str, float]]] = {
 }
 
 
+# Names of devices, as torch has them, and "auto"; torch itself is not asked here.
 DEVICE = r"^(auto|((cpu|mps|cuda)(:(0|[1-9][0-9]{0,2}))?))$"
 
 

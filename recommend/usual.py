@@ -28,7 +28,7 @@ _SILENT = 1e-7  # spread up to which a view says nothing: what has faded away mu
 
 
 def shares_of(names: Collection[str], seen: bool, links: Collection[str]) -> dict[str, float]:
-    """The usual share of each view, for known or for new candidates; together at most about 1."""
+    """The usual share of each view, for known or for new candidates; together about 1; `usual_weights` scales those that are there to 1."""
     usual, known = SEEN if seen else UNSEEN, {*SEEN, *UNSEEN, POPULARITY}
     return {name: usual.get(name, 0.0) if name in known else _LINK if name in links else _FACT[seen] for name in names}
 
