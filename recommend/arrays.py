@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,6 +15,13 @@ from numpy.typing import NDArray
 Arrays = dict[str, NDArray[Any]]
 
 _FEW_ROWS = 500  # up to which rows are copied one by one
+
+
+def csr(values: NDArray[Any], columns: NDArray[np.integer], starts: NDArray[np.integer], shape: tuple[int, int]) -> sp.csr_array:
+    """A CSR matrix on the memory of its values and columns (int32); given starts of 64 bits, scipy would copy the columns into as many."""
+    narrow = starts.astype(np.int32, copy=False) if starts[-1] <= np.iinfo(np.int32).max else starts
+    matrix: sp.csr_array = sp.csr_array((values, columns, narrow), shape=shape)
+    return matrix
 
 
 def pack(name: str, matrix: sp.csr_array) -> Arrays:
@@ -141,7 +150,7 @@ def at_rows(part: sp.csr_array, rows: NDArray[np.integer], shape: tuple[int, int
     """A matrix of a shape whose rows `rows` (ascending) are those of `part`, and whose other rows are empty."""
     lengths = np.zeros(shape[0], np.int64)
     lengths[rows] = np.diff(part.indptr)
-    return sp.csr_array((part.data, part.indices, np.concatenate([[0], np.cumsum(lengths)])), shape=shape)
+    return csr(part.data, part.indices, np.concatenate([[0], np.cumsum(lengths)]), shape)
 
 
 def strongest_per_row(matrix: sp.csr_array, cap: int) -> sp.csr_array:
@@ -157,13 +166,71 @@ def strongest_per_row(matrix: sp.csr_array, cap: int) -> sp.csr_array:
         order = np.argsort(-matrix.data[low:high], kind="stable")
         keep[low + order[cap:]] = False
     rows = np.repeat(np.arange(matrix.shape[0]), lengths)[keep]
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=matrix.shape[0]))]).astype(np.int64)
-    return sp.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=matrix.shape[0]))])
+    return csr(matrix.data[keep], matrix.indices[keep], starts, matrix.shape)
 
 
-def stack(blocks: Iterable[sp.csr_array], width: int) -> sp.csr_array:
-    """Row blocks one below the other (an empty list gives no rows), float32, columns sorted."""
-    listed = list(blocks)
-    matrix: sp.csr_array = sp.csr_array(sp.vstack(listed, format="csr") if listed else (0, width), dtype=np.float32)
-    matrix.sort_indices()
-    return matrix
+class RowStack:
+    """Row blocks of a sparse matrix, put one below the other as they come.
+
+    Args:
+        width: columns.
+        scratch: a folder; the entries are written to files there that have no name and go with the last who reads them, so that memory
+            holds as much of them as there is room for. None: in memory.
+    """
+
+    def __init__(self, width: int, scratch: Path | None = None) -> None:
+        self._width = width
+        self._starts, self._entries = [np.zeros(1, np.int64)], 0
+        self._columns, self._values = (_Growing(np.dtype(kind), scratch) for kind in (np.int32, np.float32))
+
+    def add(self, block: sp.csr_array) -> None:
+        """Put rows below those that are there; they are sorted by column."""
+        block.sort_indices()
+        self._starts.append(block.indptr[1:].astype(np.int64) + self._entries)
+        self._entries += block.nnz
+        self._columns.add(block.indices)
+        self._values.add(block.data)
+
+    def matrix(self) -> sp.csr_array:
+        """All rows (CSR float32, no row without blocks), once."""
+        starts = np.concatenate(self._starts)
+        return csr(self._values.array(), self._columns.array(), starts, (len(starts) - 1, self._width))
+
+
+class _Growing:
+    """An array that grows at its end, in memory or in a file without a name."""
+
+    def __init__(self, kind: np.dtype[Any], scratch: Path | None) -> None:
+        self._kind = kind
+        self._parts: list[NDArray[Any]] = []
+        self._file = None if scratch is None else _nameless(scratch)
+
+    def add(self, part: NDArray[Any]) -> None:
+        part = np.ascontiguousarray(part, self._kind)
+        if self._file is None:
+            self._parts.append(part)
+        else:
+            self._file.write(part.data)
+
+    def array(self) -> NDArray[Any]:
+        if self._file is None:
+            found = np.concatenate([np.empty(0, self._kind), *self._parts])
+            self._parts.clear()
+            return found
+        self._file.flush()
+        empty = self._file.tell() == 0  # nothing can be mapped of an empty file
+        return np.empty(0, self._kind) if empty else np.asarray(np.memmap(self._file, self._kind, "r"))
+
+
+def _nameless(folder: Path) -> IO[bytes]:
+    folder.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryFile(dir=folder)
+
+
+def stack(blocks: Iterable[sp.csr_array], width: int, scratch: Path | None = None) -> sp.csr_array:
+    """Row blocks one below the other (an empty list gives no rows), float32, columns sorted; `scratch`: as for `RowStack`."""
+    rows = RowStack(width, scratch)
+    for block in blocks:
+        rows.add(block)
+    return rows.matrix()

@@ -22,7 +22,7 @@ from kg.errors import InputError, StateError
 from kg.model import Evidence
 from kg.ontology import Rel
 from kg.snapshot import Edges, GraphSnapshot
-from recommend.arrays import at_rows
+from recommend.arrays import at_rows, csr
 from recommend.scorer import Scorer
 from recommend.views.base import Values, View
 from recommend.views.build import recounted
@@ -75,7 +75,7 @@ def _less(matrix: sp.csr_array, row: int, column: int) -> sp.csr_array:
     place = low + int(np.flatnonzero(matrix.indices[low:high] == column)[0])
     starts = matrix.indptr.copy()
     starts[row + 1 :] -= 1
-    return sp.csr_array((np.delete(matrix.data, place), np.delete(matrix.indices, place), starts), shape=matrix.shape)
+    return csr(np.delete(matrix.data, place), np.delete(matrix.indices, place), starts, matrix.shape)
 
 
 # Paths taken away --------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from kg.seeds import derive
 from kg.snapshot import GraphSnapshot
-from recommend.choose import PEOPLE, Part, asked_rows, choose, ridge_of
+from recommend.choose import LARGE, PEOPLE, Part, asked_rows, choose, ridge_of
 from recommend.scorer import Scorer, TextVectors
 from recommend.slices import Slice, slices_of
 from recommend.tasks import Task
@@ -110,7 +111,12 @@ def _views(
     settings, without = training.config.settings, frozenset(training.config.without)
     if not dense(training.snapshot.events, training.snapshot.n_items):  # of the whole shop, so that its slices have the same views
         without |= {"next_ease"}
-    return build_views(snapshot, texts.alike, table, without, settings.shrink, settings.ridge or RIDGE, rows)
+    return build_views(snapshot, texts.alike, table, without, settings.shrink, settings.ridge or RIDGE, rows, _scratch(training))
+
+
+def _scratch(training: Training) -> Path | None:
+    """Where the views of a large catalogue are built: 100,000 products have 1.5 GB of them."""
+    return training.cache if training.snapshot.n_items > LARGE else None
 
 
 def read_texts(training: Training, for_gnn: bool) -> Texts:
@@ -129,7 +135,7 @@ def read_texts(training: Training, for_gnn: bool) -> Texts:
     dense = [cached_encode(one, training.texts, training.cache, training.progress) for one in parts if not isinstance(one, WordsEncoder)]
     vectors = unit_rows(np.concatenate(dense, axis=1)) if dense else None
     features = text_features(encoder, training.texts, training.cache, training.progress) if for_gnn else None
-    return Texts(encoder, Likeness.build(words, vectors, training.progress), vectors, features)
+    return Texts(encoder, Likeness.build(words, vectors, training.progress, _scratch(training)), vectors, features)
 
 
 def _gnn(

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from kg.events import EventLog
+from recommend.arrays import csr
 from recommend.profile import Recency, loudness
 
 
@@ -14,7 +15,7 @@ def profiles_of(history: EventLog, n_users: int, n_items: int) -> sp.csr_array:
     pairs = np.unique(history.user_rows.astype(np.int64) * n_items + history.item_rows)
     users, items = np.divmod(pairs, n_items)
     starts = np.searchsorted(users, np.arange(n_users + 1))
-    return sp.csr_array((np.ones(len(pairs), np.float32), items.astype(np.int32), starts), shape=(n_users, n_items))
+    return csr(np.ones(len(pairs), np.float32), items.astype(np.int32), starts, (n_users, n_items))
 
 
 def weighted_profiles(history: EventLog, n_users: int, n_items: int, now: int, recency: Recency) -> sp.csr_array:
@@ -31,4 +32,4 @@ def weighted_profiles(history: EventLog, n_users: int, n_items: int, now: int, r
     users, items = np.divmod(unique, n_items)
     weights = loudness(users, inverse, history, now, recency)
     starts = np.searchsorted(users, np.arange(n_users + 1))
-    return sp.csr_array((weights.astype(np.float32), items.astype(np.int32), starts), shape=(n_users, n_items))
+    return csr(weights.astype(np.float32), items.astype(np.int32), starts, (n_users, n_items))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,11 @@ class Likeness:
     recall: float = 1.0
 
     @classmethod
-    def build(cls, words: CatalogueWords, vectors: NDArray[np.float32] | None, progress: Progress = SILENT) -> Likeness:
+    def build(
+        cls, words: CatalogueWords, vectors: NDArray[np.float32] | None, progress: Progress = SILENT, scratch: Path | None = None
+    ) -> Likeness:
         """From words and, where there are any, text vectors (float32 [n_items, d], rows of length 1 or zero)."""
-        wide = likeness(words, vectors, progress)
+        wide = likeness(words, vectors, progress, scratch=scratch)
         recall = 1.0 if wide.shape[0] <= ALL_PAIRS else recall_of(wide, words, vectors, NEAR)
         return cls(words, wide, nearest(wide), recall)
 
@@ -60,6 +63,7 @@ def build_views(
     shrink: float = SHRINK,
     ridge: float = RIDGE,
     rows: NDArray[np.int32] | None = None,
+    scratch: Path | None = None,
 ) -> list[View]:
     """The views that a snapshot has evidence for.
 
@@ -71,8 +75,10 @@ def build_views(
         shrink: as in `co_bought`.
         ridge: as in `ease`.
         rows: int32, ascending, the only products whose buyers will be asked about; all when None.
+        scratch: a folder for views that memory may not hold, or None; see `RowStack`.
     """
-    bought = CoBoughtView(co_bought(snapshot.interactions, shrink=shrink, rows=rows), buyers_of(snapshot.interactions), shrink)
+    purchases = co_bought(snapshot.interactions, shrink=shrink, rows=rows, scratch=scratch)
+    bought = CoBoughtView(purchases, buyers_of(snapshot.interactions), shrink)
     seen = snapshot.item_event_counts > 0
     spread = sp.csr_array(alike.near.T.tocsr())
     found: list[View] = [
@@ -86,7 +92,7 @@ def build_views(
     if "ease" not in without:
         found.append(EaseView(ease(snapshot.interactions, ridge), alike.near, seen))
     if in_order(snapshot.events):
-        found.append(NextBoughtView(*transitions(snapshot.events, snapshot.n_items, rows=rows)))
+        found.append(NextBoughtView(*transitions(snapshot.events, snapshot.n_items, rows=rows, scratch=scratch)))
         if "next_ease" not in without:
             found.append(NextEaseView(next_ease(snapshot.events, snapshot.n_items)))
     if table is not None:

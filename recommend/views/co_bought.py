@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
@@ -41,16 +42,20 @@ _BLOCK = 1024
 
 
 def co_bought(
-    interactions: sp.csr_array, cap: int = ROW_CAP, shrink: float = SHRINK, rows: NDArray[np.int32] | None = None
+    interactions: sp.csr_array,
+    cap: int = ROW_CAP,
+    shrink: float = SHRINK,
+    rows: NDArray[np.int32] | None = None,
+    scratch: Path | None = None,
 ) -> sp.csr_array:
     """U of users × products (CSR of ones) as CSR float32 [n_items, n_items]; people of `CROWD` products or more are left out.
 
-    With `rows` (ascending) the other rows are empty.
+    With `rows` (ascending) the other rows are empty; `scratch`: as for `RowStack`.
     """
     buyers, size = buyers_of(interactions), interactions.shape[1]
     rows = np.arange(size, dtype=np.int32) if rows is None else rows
     blocks = (co_bought_rows(interactions, buyers, rows[s : s + _BLOCK], cap, shrink) for s in range(0, len(rows), _BLOCK))
-    return at_rows(stack(blocks, size), rows, (size, size))
+    return at_rows(stack(blocks, size, scratch), rows, (size, size))
 
 
 def co_bought_rows(

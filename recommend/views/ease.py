@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from kg.errors import EngineError
-from recommend.arrays import Arrays, at_rows, entries, entry, pack, stack, transposed, weighted_rows
+from recommend.arrays import Arrays, at_rows, csr, entries, entry, pack, stack, transposed, weighted_rows
 from recommend.views.base import NEW_ROW, Candidate, LatentView, RawPath, Rows, SparseVector, Values
 
 RIDGE = 20.0  # λ in units of the mean diagonal of XᵀX: a shop of few and one of many purchases a product need other λ
@@ -137,7 +137,7 @@ def strongest_of(blocks: Blocks, cap: int) -> sp.csr_array:
         block[np.arange(size), np.arange(start, start + size)] = 0
         kept = np.sort(np.argpartition(-np.abs(block), cap - 1, axis=1)[:, :cap], axis=1)
         values = np.take_along_axis(block, kept, 1)
-        made = sp.csr_array((values.ravel(), kept.ravel().astype(np.int32), np.arange(0, size * cap + 1, cap)), shape=(size, n))
+        made = csr(values.ravel(), kept.ravel().astype(np.int32), np.arange(0, size * cap + 1, cap), (size, n))
         made.eliminate_zeros()
         found.append(made)
         start += size
@@ -207,4 +207,4 @@ def _rows_of(matrix: sp.csr_array, which: NDArray[np.bool_]) -> sp.csr_array:
     lengths = np.diff(matrix.indptr)
     kept = np.repeat(which, lengths)
     starts = np.concatenate([[0], np.cumsum(np.where(which, lengths, 0))])
-    return sp.csr_array((matrix.data[kept], matrix.indices[kept], starts), shape=matrix.shape)
+    return csr(matrix.data[kept], matrix.indices[kept], starts, matrix.shape)

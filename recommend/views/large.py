@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kg.progress import SILENT, Progress
 from kg.seeds import generator
-from recommend.arrays import entries, strongest_per_row
+from recommend.arrays import csr, entries, strongest_per_row
 from recommend.topk import NearVectors
 from recommend.words import CatalogueWords
 
@@ -57,7 +57,7 @@ def _rare(matrix: sp.csr_array) -> sp.csr_array:
     kept = held[matrix.indices] < COMMON
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))[kept]
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=matrix.shape[0]))])
-    return sp.csr_array((matrix.data[kept], matrix.indices[kept], starts), shape=matrix.shape)
+    return csr(matrix.data[kept], matrix.indices[kept], starts, matrix.shape)
 
 
 def _pairs(found: sp.csr_array) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ S = N: for each candidate the `NEAR` products most like it, weights K², scaled 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from kg.ontology import Rel
 from kg.progress import SILENT, Progress
-from recommend.arrays import Arrays, entries, pack, stack
+from recommend.arrays import Arrays, csr, entries, pack, stack, transposed
 from recommend.parts import Hop
 from recommend.views.base import NEW_ROW, Candidate, SparseVector, SparseView, Values
 from recommend.views.large import FAINT, large_likeness
@@ -26,7 +27,13 @@ ALL_PAIRS = 30_000  # products up to which every pair is compared
 _BLOCK = 512
 
 
-def likeness(words: CatalogueWords, vectors: NDArray[np.float32] | None, progress: Progress = SILENT, cap: int = WIDE_CAP) -> sp.csr_array:
+def likeness(
+    words: CatalogueWords,
+    vectors: NDArray[np.float32] | None,
+    progress: Progress = SILENT,
+    cap: int = WIDE_CAP,
+    scratch: Path | None = None,
+) -> sp.csr_array:
     """K, sparse and symmetric; above `ALL_PAIRS` products of the pairs that `recommend.views.large` finds.
 
     Args:
@@ -34,6 +41,7 @@ def likeness(words: CatalogueWords, vectors: NDArray[np.float32] | None, progres
         vectors: float32 [n_items, d] text vectors of any length, or None for words alone.
         progress: hears the stage "likeness" in products.
         cap: strongest neighbours kept a product.
+        scratch: as for `RowStack`.
 
     Returns:
         CSR float32 [n_items, n_items].
@@ -41,10 +49,10 @@ def likeness(words: CatalogueWords, vectors: NDArray[np.float32] | None, progres
     n_items = words.matrix.shape[0]
     unit = None if vectors is None else unit_rows(vectors)
     compared = _all_pairs if n_items <= ALL_PAIRS else large_likeness
-    half = stack(compared(words, unit, cap, progress), n_items)
-    whole = sp.csr_array(half.maximum(half.T))
-    whole.sort_indices()
-    return whole
+    half = stack(compared(words, unit, cap, progress), n_items, scratch)
+    turned = transposed(half)
+    parts = (slice(start, start + _BLOCK) for start in range(0, n_items, _BLOCK))
+    return stack((sp.csr_array(half[part].maximum(turned[part])) for part in parts), n_items, scratch)
 
 
 def _all_pairs(words: CatalogueWords, unit: NDArray[np.float32] | None, cap: int, progress: Progress) -> Iterator[sp.csr_array]:
@@ -64,7 +72,7 @@ def _all_pairs(words: CatalogueWords, unit: NDArray[np.float32] | None, cap: int
             found = np.take_along_axis(block, best, axis=1)
             mask = found >= FAINT
             starts = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
-            yield sp.csr_array((found[mask].astype(np.float32), best[mask].astype(np.int32), starts), shape=(size, n_items))
+            yield csr(found[mask].astype(np.float32), best[mask].astype(np.int32), starts, (size, n_items))
             advance(size)
 
 
@@ -84,7 +92,7 @@ def nearest(wide: sp.csr_array, near: int = NEAR) -> sp.csr_array:
         indptr.append(indptr[-1] + len(found.rows))
     data = np.concatenate([np.empty(0, np.float32), *values])
     places = np.concatenate([np.empty(0, np.int32), *columns])
-    return sp.csr_array((data, places, np.array(indptr, np.int64)), shape=wide.shape)
+    return csr(data, places, np.array(indptr, np.int64), wide.shape)
 
 
 def near_of(wide: SparseVector, near: int = NEAR) -> SparseVector:

@@ -7,13 +7,15 @@ step count too (on films, NDCG@20 of the view alone rises from 19 at 3 events to
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from kg.events import NO_TIME, EventLog
 from kg.ontology import Rel
-from recommend.arrays import Arrays, entry, pack, stack, strongest_per_row
+from recommend.arrays import Arrays, RowStack, entry, pack, strongest_per_row
 from recommend.parts import Hop
 from recommend.views.base import NEW_ROW, Candidate, SparseView
 from recommend.views.co_bought import ROW_CAP, SHRINK
@@ -30,12 +32,16 @@ def in_order(events: EventLog) -> bool:
 
 
 def transitions(
-    events: EventLog, n_items: int, cap: int = ROW_CAP, rows: NDArray[np.int32] | None = None
+    events: EventLog,
+    n_items: int,
+    cap: int = ROW_CAP,
+    rows: NDArray[np.int32] | None = None,
+    scratch: Path | None = None,
 ) -> tuple[sp.csr_array, sp.csr_array]:
     """T, the strongest `cap` a row, and how often each of its pairs stood so (CSR float32 [n_items, n_items] both).
 
     Events at the same moment have no order and give no pair; events without a time, returns and dislikes are left out. With `rows`
-    the other rows are empty.
+    the other rows are empty; `scratch`: as for `RowStack`.
     """
     log = events.take((events.times != NO_TIME) & ~events.against())
     bought = np.bincount(log.item_rows, minlength=n_items)
@@ -43,18 +49,16 @@ def transitions(
     if rows is not None:
         by_item = by_item[np.isin(log.item_rows[by_item], rows)]
     starts = np.searchsorted(log.item_rows[by_item], np.arange(n_items + 1))
-    matrices, counts = [], []
+    matrices, counts = RowStack(n_items, scratch), RowStack(n_items, scratch)
     first = 0
     while first < n_items:
         last = max(first + 1, int(np.searchsorted(starts, starts[first] + _PAIRS // WINDOW, side="right")) - 1)
         matrix, count = _rows(log, bought, by_item[starts[first] : starts[last]], (first, last), cap)
-        matrices.append(matrix)
-        counts.append(count)
+        matrices.add(matrix)
+        counts.add(count)
         first = last
-    matrix = stack(matrices, n_items)
-    matrices.clear()
-    found = stack(counts, n_items).data
-    return matrix, sp.csr_array((found, matrix.indices, matrix.indptr), shape=matrix.shape)  # of the same pairs
+    matrix = matrices.matrix()
+    return matrix, sp.csr_array((counts.matrix().data, matrix.indices, matrix.indptr), shape=matrix.shape)  # of the same pairs
 
 
 def _rows(
