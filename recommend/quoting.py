@@ -16,7 +16,8 @@ LONGEST = 8  # words of a quotation that grew
 _READ = 2000  # characters of a text that are looked at
 _WIDER = 24  # characters that a term within a word may bring along: "oleum" of "rust-oleum", not a list joined by slashes
 _LETTER = rf"[\w{MARKS}]"
-_BREAK = re.compile(rf"[^\w{MARKS}\s'’&./+-]+|(?<=\w)[.](?=\s|$)|\s[-–—]+\s")
+_INCHES = '"″'  # behind a number they belong to it: 10.5"x11"
+_BREAK = re.compile(rf"(?:[^\w{MARKS}\s'’&./+{_INCHES}-]|(?<!\d)[{_INCHES}])+|(?<=\w)[.](?=\s|$)|\s[-–—]+\s")
 _PIECE = re.compile(rf"{_LETTER}+")
 _GAP = " | "  # between what punctuation keeps apart
 

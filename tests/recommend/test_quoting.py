@@ -24,6 +24,10 @@ from recommend.quoting import LONGEST, quoted
         (("can",), ("Can, Opener", "can opener"), ("can",)),
         (("pencil",), ("Smith's pencil - red", "Smith's pencil - red"), ("smith's pencil",)),
         (("audio",), ("3.5mm audio.", "a 3.5mm audio cable"), ("3.5mm audio",)),
+        # A measure is one word with its inches; other quotation marks are punctuation.
+        (("x10", "x11"), ('Bin 10.5"x10.5"x11" grey', 'Cube, 10.5"x10.5"x11"'), ('10.5"x10.5"x11"',)),
+        (("laptop",), ('17" laptop sleeve', '17" laptop bag'), ('17" laptop',)),
+        (("big", "deal"), ('a "big" deal', 'the "big" deal'), ("big", "deal")),
         # All texts must go on alike.
         (("snack bars",), ("mini snack bars", "big snack bars", "snack bars"), ("snack bars",)),
         # Articles and prepositions are held within, not at the ends; what the term itself has stays.
