@@ -271,7 +271,7 @@ class FitSettings(Section):
 PRESETS: dict[str, tuple[tuple[str, ...], dict[str, float]]] = {
     "fast": (("gnn",), {}),
     "default": ((), {}),
-    "best": ((), {"gnn_towers": 6}),
+    "best": ((), {"gnn_towers": 4}),
 }
 
 
@@ -294,7 +294,7 @@ class TrainConfig(Section):
     """`[train]`: how a model is fitted.
 
     Args:
-        preset: what is traded for cost: "fast" goes without the GNN, "best" fits six, "default" one.
+        preset: what is traded for cost: "fast" goes without the GNN, "best" fits four, "default" one.
         seed: every random number is derived from it.
         text_encoder: names of text encoders, joined.
         without: parts that are left out ("gnn", "ease", …).

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @command_options
 @click.option(
-    "--preset", type=click.Choice(["fast", "default", "best"]), help="fast goes without the GNN, best fits six; clew.toml has the same."
+    "--preset", type=click.Choice(["fast", "default", "best"]), help="fast goes without the GNN, best fits four; clew.toml has the same."
 )
 @click.option("--without", default="", help="Parts to leave out, such as gnn or similar,brand.")
 @click.option("--text-encoder", default="", help="Text encoders, joined by a plus sign: words+static.")
