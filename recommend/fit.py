@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kg.seeds import derive
 from kg.snapshot import GraphSnapshot
-from recommend.choose import LARGE, PEOPLE, Part, asked_rows, choose, ridge_of
+from recommend.choose import PEOPLE, Part, asked_rows, choose, ridge_of
 from recommend.scorer import Scorer, TextVectors
 from recommend.slices import Slice, slices_of
 from recommend.tasks import Task
@@ -24,7 +24,7 @@ from recommend.views.ease import RIDGE
 from recommend.views.gnn import GnnView
 from recommend.views.next_ease import dense
 from recommend.views.popular import popularity
-from recommend.views.similar import unit_rows
+from recommend.views.similar import ALL_PAIRS, unit_rows
 from recommend.words import CatalogueWords
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _views(
 
 def _scratch(training: Training) -> Path | None:
     """Where the views of a large catalogue are built: 100,000 products have 1.5 GB of them."""
-    return training.cache if training.snapshot.n_items > LARGE else None
+    return training.cache if training.snapshot.n_items > ALL_PAIRS else None
 
 
 def read_texts(training: Training, for_gnn: bool) -> Texts:

@@ -80,7 +80,7 @@ def test_a_large_catalogue_gives_the_same_model_from_files(tmp_path, monkeypatch
         asked.append(scratch)
         before(self, width, scratch)
 
-    monkeypatch.setattr("recommend.fit.LARGE", snapshot.n_items - 1)
+    monkeypatch.setattr("recommend.fit.ALL_PAIRS", snapshot.n_items - 1)
     monkeypatch.setattr(RowStack, "__init__", noted)
     shop = Shop(tmp_path / "files", snapshot)
     outside = train(shop, config)
