@@ -182,10 +182,14 @@ class RowStack:
     def __init__(self, width: int, scratch: Path | None = None) -> None:
         self._width = width
         self._starts, self._entries = [np.zeros(1, np.int64)], 0
-        self._columns, self._values = (_Growing(np.dtype(kind), scratch) for kind in (np.int32, np.float32))
+        self._columns, self._values = (Growing(np.dtype(kind), scratch) for kind in (np.int32, np.float32))
 
     def add(self, block: sp.csr_array) -> None:
-        """Put rows below those that are there; they are sorted by column."""
+        """Put rows below those that are there; they are sorted by column.
+
+        Raises:
+            OSError: the disk is full.
+        """
         block.sort_indices()
         self._starts.append(block.indptr[1:].astype(np.int64) + self._entries)
         self._entries += block.nnz
@@ -198,8 +202,13 @@ class RowStack:
         return csr(self._values.array(), self._columns.array(), starts, (len(starts) - 1, self._width))
 
 
-class _Growing:
-    """An array that grows at its end, in memory or in a file without a name."""
+class Growing:
+    """An array of one dimension that grows at its end.
+
+    Args:
+        kind: its dtype.
+        scratch: a folder for a file without a name that it lies in, read-only once it is whole; None: in memory.
+    """
 
     def __init__(self, kind: np.dtype[Any], scratch: Path | None) -> None:
         self._kind = kind
@@ -207,6 +216,11 @@ class _Growing:
         self._file = None if scratch is None else _nameless(scratch)
 
     def add(self, part: NDArray[Any]) -> None:
+        """Put values behind those that are there.
+
+        Raises:
+            OSError: the disk is full.
+        """
         part = np.ascontiguousarray(part, self._kind)
         if self._file is None:
             self._parts.append(part)
@@ -214,6 +228,7 @@ class _Growing:
             self._file.write(part.data)
 
     def array(self) -> NDArray[Any]:
+        """All values ([n] of its dtype), once."""
         if self._file is None:
             found = np.concatenate([np.empty(0, self._kind), *self._parts])
             self._parts.clear()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kg.events import NO_TIME, EventLog
 from kg.ontology import Rel
-from recommend.arrays import Arrays, RowStack, entry, pack, strongest_per_row
+from recommend.arrays import Arrays, Growing, RowStack, entry, pack, strongest_per_row
 from recommend.parts import Hop
 from recommend.views.base import NEW_ROW, Candidate, SparseView
 from recommend.views.co_bought import ROW_CAP, SHRINK
@@ -49,7 +49,7 @@ def transitions(
     if rows is not None:
         by_item = by_item[np.isin(log.item_rows[by_item], rows)]
     starts = np.searchsorted(log.item_rows[by_item], np.arange(n_items + 1))
-    matrices, counts = RowStack(n_items, scratch), RowStack(n_items, scratch)
+    matrices, counts = RowStack(n_items, scratch), Growing(np.dtype(np.float32), scratch)
     first = 0
     while first < n_items:
         last = max(first + 1, int(np.searchsorted(starts, starts[first] + _PAIRS // WINDOW, side="right")) - 1)
@@ -58,13 +58,13 @@ def transitions(
         counts.add(count)
         first = last
     matrix = matrices.matrix()
-    return matrix, sp.csr_array((counts.matrix().data, matrix.indices, matrix.indptr), shape=matrix.shape)  # of the same pairs
+    return matrix, sp.csr_array((counts.array(), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _rows(
     log: EventLog, bought: NDArray[np.int64], events: NDArray[np.int64], items: tuple[int, int], cap: int
-) -> tuple[sp.csr_array, sp.csr_array]:
-    """The rows of T and of the counts of some products (first to last), whose events are at some places of the log."""
+) -> tuple[sp.csr_array, NDArray[np.float32]]:
+    """The rows of T of some products (first to last), whose events are at some places of the log, and the count of each entry."""
     gaps = np.arange(1, WINDOW + 1)
     later = events[:, None] + gaps
     inside = later < len(log)
@@ -84,7 +84,9 @@ def _rows(
     matrix = strongest_per_row(sp.csr_array((both.data.real, both.indices, both.indptr), shape=shape), cap).astype(np.float32)
     count = sp.csr_array((both.data.imag.astype(np.float32), both.indices, both.indptr), shape=shape)
     kept = sp.csr_array((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), shape=shape)
-    return matrix, sp.csr_array(count.multiply(kept))
+    counted = sp.csr_array(count.multiply(kept))
+    counted.sort_indices()  # as the matrix is
+    return matrix, counted.data.astype(np.float32, copy=False)
 
 
 class NextBoughtView(SparseView):
